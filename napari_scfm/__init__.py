@@ -1,0 +1,77 @@
+"""napari-scfm: hide genes or cells of a slide, watch a cell language model guess back.
+
+The public names below are imported when they are first used, so that importing the
+package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Attention": "models.attention",
+    "AttentionField": "analysis.attention_field",
+    "Cancelled": "progress",
+    "CellModel": "models.base",
+    "ExperimentResult": "experiments.result",
+    "ExperimentSpec": "experiments.spec",
+    "FieldOfView": "slides.slide",
+    "Mask": "masks.mask",
+    "ModelInfo": "models.base",
+    "Progress": "progress",
+    "ReadReport": "slides.report",
+    "ScfmError": "errors",
+    "Slide": "slides.slide",
+    "attention_field": "analysis.attention_field",
+    "cluster": "analysis.clusters",
+    "export_figure": "figures.export",
+    "list_models": "models.hub",
+    "load_model": "models.hub",
+    "load_result": "experiments.result",
+    "mask_cells": "masks.make",
+    "mask_entries": "masks.make",
+    "mask_genes": "masks.make",
+    "mask_strata": "masks.strata",
+    "read_slide": "slides.read",
+    "run_experiment": "experiments.run",
+    "streamlines": "analysis.streamlines",
+    "train": "training.train",
+}
+
+__all__ = sorted([*_HOME, "__version__"])
+
+if TYPE_CHECKING:
+    from napari_scfm.analysis.attention_field import AttentionField, attention_field
+    from napari_scfm.analysis.clusters import cluster
+    from napari_scfm.analysis.streamlines import streamlines
+    from napari_scfm.errors import ScfmError
+    from napari_scfm.experiments.result import ExperimentResult, load_result
+    from napari_scfm.experiments.run import run_experiment
+    from napari_scfm.experiments.spec import ExperimentSpec
+    from napari_scfm.figures.export import export_figure
+    from napari_scfm.masks.make import mask_cells, mask_entries, mask_genes
+    from napari_scfm.masks.mask import Mask
+    from napari_scfm.masks.strata import mask_strata
+    from napari_scfm.models.attention import Attention
+    from napari_scfm.models.base import CellModel, ModelInfo
+    from napari_scfm.models.hub import list_models, load_model
+    from napari_scfm.progress import Cancelled, Progress
+    from napari_scfm.slides.read import read_slide
+    from napari_scfm.slides.report import ReadReport
+    from napari_scfm.slides.slide import FieldOfView, Slide
+    from napari_scfm.training.train import train
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})

@@ -1,0 +1,1 @@
+"""Metrics, clusters, embedding, attention fields and streamlines."""

@@ -1,0 +1,171 @@
+"""Clusters of cells: a nearest-neighbour graph and Leiden on it.
+
+Decides the graph (k nearest in Euclidean distance, weighted as UMAP does, Eqs. 2-4
+of McInnes et al. 2018) and that Leiden (Traag et al. 2019) optimises modularity in
+two iterations, as scanpy does with ``flavor="igraph"``. Cluster 0 is the largest.
+Refuses embeddings that hold NaN. Calls igraph directly, so that clustering does not
+wait for scanpy to be imported.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import sparse
+
+from napari_scfm.errors import MissingExtraError, ScfmError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+_BISECTIONS = 48
+"""Halvings of the kernel width; float64 is exact long before."""
+
+
+def cluster(
+    embedding: ArrayLike,
+    resolution: float = 1.0,
+    seed: int = 0,
+    *,
+    neighbours: int = 15,
+) -> NDArray[np.int32]:
+    """Return the Leiden cluster of every cell.
+
+    Parameters
+    ----------
+    embedding
+        (cells, d), any scale.
+    resolution
+        Higher gives more clusters.
+    seed
+        Of Leiden; the same seed gives the same clusters.
+    neighbours
+        Size of a neighbourhood, the cell itself included.
+
+    Returns
+    -------
+    (cells,) int32, 0 = the largest cluster; ties go to the cluster of the first
+    cell. Fewer than three cells are one cluster.
+
+    Raises
+    ------
+    ScfmError
+        If the embedding is not (cells, d) or holds NaN or infinite values, or the
+        resolution is not positive.
+    MissingExtraError
+        If igraph is not installed.
+    """
+    points = _checked(embedding, resolution)
+    if len(points) < 3:
+        return np.zeros(len(points), dtype=np.int32)
+    graph = neighbour_graph(points, neighbours)
+    return by_size(_leiden(graph, resolution, seed))
+
+
+def neighbour_graph(points: ArrayLike, neighbours: int = 15) -> sparse.csr_array:
+    """Return the symmetric weighted graph of nearest neighbours.
+
+    Weights are ``w + w' - w w'`` of ``w = exp(-(d - rho) / sigma)``, with rho the
+    distance of the nearest neighbour and sigma such that the weights of a cell sum
+    to ``log2(neighbours)`` (McInnes et al. 2018, Eqs. 2-4).
+
+    Parameters
+    ----------
+    points
+        (cells, d), at least two.
+    neighbours
+        Size of a neighbourhood, the cell itself included.
+
+    Returns
+    -------
+    (cells, cells) CSR in 0..1 with an empty diagonal.
+    """
+    from sklearn.neighbors import NearestNeighbors
+
+    points = np.asarray(points)
+    n, k = len(points), max(1, min(neighbours, len(points)) - 1)
+    distance, index = NearestNeighbors(n_neighbors=k).fit(points).kneighbors()
+    weight = _fuzzy(np.asarray(distance, dtype=np.float64))
+    shape = (n, n)
+    directed = sparse.csr_array(
+        (weight.ravel(), index.ravel(), np.arange(0, n * k + 1, k)), shape=shape
+    )
+    both = directed + directed.T - directed.multiply(directed.T)
+    return sparse.csr_array(both)
+
+
+def by_size(labels: ArrayLike) -> NDArray[np.int32]:
+    """Rename clusters so that 0 is the largest; ties by first appearance."""
+    _, first, inverse, counts = np.unique(
+        np.asarray(labels), return_index=True, return_inverse=True, return_counts=True
+    )
+    rank = np.empty(len(counts), dtype=np.int32)
+    rank[np.lexsort((first, -counts))] = np.arange(len(counts), dtype=np.int32)
+    return np.asarray(rank[inverse.ravel()], dtype=np.int32)
+
+
+def _checked(embedding: ArrayLike, resolution: float) -> NDArray[np.floating[Any]]:
+    points = np.asarray(embedding)
+    if points.ndim != 2 or points.dtype.kind not in "fiu":
+        raise ScfmError(
+            f"Clustering needs numbers of shape (cells, d), not {points.dtype} "
+            f"{points.shape}.",
+            "Give it what model.embed returns.",
+        )
+    bad = ~np.isfinite(points).all(axis=1)
+    if bad.any():
+        raise ScfmError(
+            f"The embedding of {bad.sum()} of {len(points)} cells holds NaN or "
+            f"infinite values, first at row {int(np.argmax(bad))}.",
+            "Leave these cells out.",
+        )
+    if not resolution > 0:
+        raise ScfmError(
+            f"The resolution is {resolution}; it must be above 0.", "Try 1.0."
+        )
+    return points
+
+
+def _fuzzy(distance: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return UMAP's membership strengths of sorted neighbour distances."""
+    k = distance.shape[1]
+    beyond = np.maximum(distance - distance[:, :1], 0.0)
+    target = np.log2(k + 1)
+    low = np.zeros(len(distance))
+    high = np.full(len(distance), np.maximum(beyond.max(), 1e-12) * k)
+    for _ in range(_BISECTIONS):
+        middle = (low + high) / 2
+        wide = np.exp(-beyond / middle[:, None]).sum(axis=1) > target
+        high = np.where(wide, middle, high)
+        low = np.where(wide, low, middle)
+    # a floor as in UMAP: duplicates of a cell must not make a kernel of width 0
+    floor = 1e-3 * distance.mean(axis=1)
+    sigma = np.maximum(high, np.maximum(floor, 1e-12))
+    return np.asarray(np.exp(-beyond / sigma[:, None]))
+
+
+def _leiden(graph: sparse.csr_array, resolution: float, seed: int) -> list[int]:
+    try:
+        import igraph
+    except ImportError as error:
+        raise MissingExtraError("igraph", "leiden", "Clustering") from error
+
+    upper = sparse.triu(graph, k=1).tocoo()
+    network = igraph.Graph(
+        n=graph.shape[0], edges=np.column_stack([upper.row, upper.col])
+    )
+    # igraph draws from one generator of the whole process: lend it ours, and give
+    # back its default, the random module
+    igraph.set_random_number_generator(random.Random(seed))
+    try:
+        found = network.community_leiden(
+            objective_function="modularity",
+            weights=upper.data.tolist(),
+            resolution=resolution,
+            n_iterations=2,
+        )
+    finally:
+        igraph.set_random_number_generator(random)
+    return list(found.membership)

@@ -1,0 +1,103 @@
+"""Pictures of cells in few dimensions: PCA of the counts, UMAP of an embedding.
+
+Decides the normalisation before PCA (each cell to the median visible total, then
+log1p) and that hidden entries never enter. umap-learn is imported when it is first
+used; its warnings about threads and small graphs are settled here, not shown.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import sparse
+
+from napari_scfm.errors import ScfmError
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from numpy.typing import ArrayLike, NDArray
+
+    from napari_scfm.masks.mask import Mask
+
+
+def pca(table: AnnData, n: int = 50, mask: Mask | None = None) -> NDArray[np.float32]:
+    """Return principal components of the visible log-normalised counts.
+
+    Parameters
+    ----------
+    table
+        Cells x genes, raw counts.
+    n
+        Components; fewer where the table has fewer cells or genes.
+    mask
+        What is hidden; hidden entries count as zero.
+
+    Returns
+    -------
+    (cells, min(n, cells, genes)) float32. The same table gives the same numbers.
+    """
+    from sklearn.decomposition import PCA
+
+    counts = (
+        sparse.csr_array(table.X, dtype=np.float32)
+        if mask is None
+        else mask.visible(table)
+    )
+    total = np.asarray(counts.sum(axis=1)).ravel()
+    filled = total[total > 0]
+    if min(counts.shape) == 0 or not len(filled):
+        return np.zeros((table.n_obs, min(n, *counts.shape)), dtype=np.float32)
+    factor = np.median(filled) / np.where(total > 0, total, 1.0)
+    values = np.log1p(counts.multiply(factor[:, None]).toarray())
+    components = min(n, *values.shape)
+    if len(values) == 1:
+        return np.zeros((1, components), dtype=np.float32)
+    solver = PCA(components, svd_solver="covariance_eigh")
+    return np.asarray(solver.fit_transform(values), dtype=np.float32)
+
+
+def umap(embedding: ArrayLike, seed: int = 0) -> NDArray[np.float32]:
+    """Return UMAP coordinates of an embedding.
+
+    Parameters
+    ----------
+    embedding
+        (cells, d).
+    seed
+        The same seed gives the same picture on one machine.
+
+    Returns
+    -------
+    (cells, 2) float32. Up to three cells are laid out on a line, since UMAP needs
+    a graph.
+
+    Raises
+    ------
+    ScfmError
+        If the embedding is not (cells, d) or holds NaN or infinite values.
+    """
+    points = np.asarray(embedding, dtype=np.float32)
+    if points.ndim != 2 or not np.isfinite(points).all():
+        raise ScfmError(
+            f"UMAP needs finite numbers of shape (cells, d); this embedding of shape "
+            f"{points.shape} is not.",
+            "Leave out the cells without an embedding.",
+        )
+    n = len(points)
+    if n <= 3:
+        return np.column_stack([np.arange(n), np.zeros(n)]).astype(np.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from umap import UMAP
+
+        layout = UMAP(
+            n_neighbors=min(15, n - 1),
+            min_dist=0.3,
+            random_state=seed,
+            n_jobs=1,
+            # the spectral start needs more points than dimensions
+            init="spectral" if n > 15 else "random",
+        ).fit_transform(points)
+    return np.asarray(layout, dtype=np.float32)

@@ -1,0 +1,312 @@
+"""What attention shows when only the places of the keys are shuffled.
+
+Inward arrows at the border of a tissue come from geometry alone, and arrows between
+domains from where the cell types lie. Decides what chance means here: the positions
+of the keys are permuted inside strata (bag and cell type), queries stay where they
+are. The expectation and covariance are known in closed form; the test is one joint
+test per field, on the same smooth field that is drawn. Single cells are never called
+significant: all cells share the same key positions, so that under chance one field
+can have most of its cells below any threshold.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from napari_scfm.models.attention import Attention
+
+_CHUNK_BYTES = 48 * 2**20
+_COLUMNS = 64
+
+
+@dataclass(frozen=True)
+class Strata:
+    """Cells that may change places under the null.
+
+    Attributes
+    ----------
+    codes
+        (n,) stratum of each cell; cells of different bags are never in one.
+    within
+        (n,) stratum counted from 0 in each bag.
+    size
+        (n,) number of cells in the cell's stratum.
+    mean
+        (n, 2) mean position of the cell's stratum.
+    bag_size, bag_mean
+        The same of the cell's bag.
+    """
+
+    codes: np.ndarray
+    within: np.ndarray
+    size: np.ndarray
+    mean: np.ndarray
+    bag_size: np.ndarray
+    bag_mean: np.ndarray
+
+    def permutations(self, count: int, seed: int) -> Iterator[np.ndarray]:
+        """Yield (n,) orders in which cells change places inside their strata."""
+        rng = np.random.default_rng(seed)
+        places = np.argsort(self.codes, kind="stable")
+        for _ in range(count):
+            order = np.empty_like(places)
+            order[places] = np.lexsort((rng.random(len(places)), self.codes))
+            yield order
+
+
+def stratify(homes: np.ndarray, xy: np.ndarray, labels: np.ndarray | None) -> Strata:
+    """Group cells by bag and label.
+
+    Parameters
+    ----------
+    homes
+        (n,) bag of each cell.
+    xy
+        (n, 2) positions.
+    labels
+        (n,) cell types or clusters; None for one stratum per bag, which takes
+        away geometry only.
+    """
+    kinds = np.zeros(len(homes), dtype=np.intp)
+    if labels is not None:
+        kinds = np.unique(np.asarray(labels).astype(str), return_inverse=True)[1]
+    bags = np.unique(homes, return_inverse=True)[1]
+    pairs = bags * (kinds.max(initial=0) + 1) + kinds
+    codes = np.unique(pairs, return_inverse=True)[1]
+    size, mean = _means(codes, xy)
+    bag_size, bag_mean = _means(bags, xy)
+    return Strata(codes, kinds, size, mean, bag_size, bag_mean)
+
+
+def _means(codes: np.ndarray, xy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    counts = np.bincount(codes)
+    sums = [np.bincount(codes, weights=xy[:, axis]) for axis in (0, 1)]
+    means = np.stack(sums, axis=1) / np.maximum(counts, 1)[:, None]
+    return counts[codes], means[codes]
+
+
+@dataclass(frozen=True)
+class Pull:
+    """Where attention draws a cell, beyond what its strata make one expect.
+
+    ``pull(q)`` is ``T - E`` for key positions q (relative to the mean of their
+    stratum): the attention-weighted centre of the other cells minus its expectation
+    when the other keys of each stratum change places. A cell's own position is left
+    out of both: kept in the expectation alone, it would make even constant attention
+    point outwards, and as coherently as anything that there is to see.
+
+    Attributes
+    ----------
+    attention
+        Rows are the cells at which arrows are drawn.
+    own
+        (n,) coefficient of the cell's own position.
+    own_stratum
+        (n,) weight on the other cells of the own stratum.
+    diagonal
+        (n,) weight on itself.
+    scale
+        (n,) one over the weight on all other cells; 0 where there is none.
+    """
+
+    attention: Attention
+    own: np.ndarray
+    own_stratum: np.ndarray
+    diagonal: np.ndarray
+    scale: np.ndarray
+
+    def __call__(self, positions: np.ndarray) -> np.ndarray:
+        """Return (n, m) ``T - E`` of (n, m) columns of stratum-centred positions."""
+        drawn = self.attention.apply(positions) + self.own[:, None] * positions
+        return np.asarray(drawn * self.scale[:, None])
+
+    def centre(
+        self, kinds: np.ndarray, positions: np.ndarray, strata: Strata
+    ) -> np.ndarray:
+        """Return (n, 2) the expectation E.
+
+        Parameters
+        ----------
+        kinds
+            (n, 2) mean of each cell's stratum.
+        positions
+            (n, 2) positions relative to it.
+        strata
+            The strata.
+        """
+        expected = self.attention.apply(kinds) - self.diagonal[:, None] * kinds
+        others = np.maximum(strata.size - 1, 1)[:, None]
+        expected -= self.own_stratum[:, None] * positions / others
+        return np.asarray(expected * self.scale[:, None])
+
+
+def pull(attention: Attention, strata: Strata) -> Pull:
+    """Prepare :class:`Pull`; linear in the cells."""
+    n = attention.n_cells
+    diagonal = attention.diagonal()
+    everything = attention.row_sums()
+    total = everything - diagonal
+    worth = total > 1e-9 * np.maximum(np.abs(everything), np.finfo(float).tiny)
+    scale = np.divide(1.0, total, out=np.zeros(n), where=worth)
+    same = stratum_weights(attention, strata) - diagonal
+    own = same / np.maximum(strata.size - 1, 1) - diagonal
+    return Pull(attention, own, same, diagonal, scale)
+
+
+def evened(attention: Attention, rounds: int = 3) -> Attention:
+    """Return attention in which every key of a bag is equally popular.
+
+    Rows are made to sum to 1 (without the cell itself), then the weights on each
+    key are divided by their mean over the other cells, and this is repeated. Some
+    keys are looked at by every cell; where these lie moves all arrows of a field
+    the same way, and fakes coherence. What is left is how cells differ in where
+    they look.
+    """
+    homes = attention.homes()
+    bags = np.unique(homes, return_inverse=True)[1]
+    for _ in range(rounds):
+        diagonal = attention.diagonal()
+        total = attention.row_sums() - diagonal
+        scale = np.divide(1.0, total, out=np.zeros_like(total), where=total > 0)
+        popular = attention.apply_transposed(scale) - diagonal * scale
+        alive = popular > 0
+        mean = np.bincount(bags, weights=popular) / np.bincount(bags)
+        factor = np.divide(mean[bags], popular, out=np.ones_like(popular), where=alive)
+        attention = attention.with_keys_scaled(factor)
+    return attention
+
+
+def stratum_weights(attention: Attention, strata: Strata) -> np.ndarray:
+    """Return (n,) weight of each cell on its own stratum, itself included."""
+    out = np.zeros(attention.n_cells)
+    for first in range(0, int(strata.within.max(initial=-1)) + 1, _COLUMNS):
+        members = np.flatnonzero(
+            (strata.within >= first) & (strata.within < first + _COLUMNS)
+        )
+        column = strata.within[members] - first
+        chosen = np.zeros((attention.n_cells, int(column.max(initial=0)) + 1))
+        chosen[members, column] = 1
+        out[members] = attention.apply(chosen)[members, column]
+    return out
+
+
+def shuffled_energies(
+    draw: Pull,
+    positions: np.ndarray,
+    strata: Strata,
+    smooth: Callable[[np.ndarray], np.ndarray],
+    *,
+    permutations: int,
+    seed: int,
+) -> np.ndarray:
+    """Return the energy of the smooth residual field under each permutation.
+
+    Parameters
+    ----------
+    draw
+        Of the attention.
+    positions
+        (n, 2) stratum-centred positions.
+    smooth
+        Takes (n, m) columns to (nodes, m).
+    """
+    n = len(positions)
+    chunk = int(np.clip(_CHUNK_BYTES // (16 * max(n, 1)), 1, max(permutations, 1)))
+    energies: list[np.ndarray] = []
+    waiting: list[np.ndarray] = []
+    for order in strata.permutations(permutations, seed):
+        waiting.append(positions[order])
+        if len(waiting) == chunk:
+            energies.append(_energies(draw, waiting, smooth))
+            waiting = []
+    if waiting:
+        energies.append(_energies(draw, waiting, smooth))
+    return np.concatenate(energies) if energies else np.zeros(0)
+
+
+def _energies(
+    draw: Pull, waiting: list[np.ndarray], smooth: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray:
+    field = smooth(draw(np.hstack(waiting)))
+    return np.asarray(energy(field).reshape(-1, 2).sum(axis=1))
+
+
+def energy(columns: np.ndarray) -> np.ndarray:
+    """Return the sum of squares of each column."""
+    return np.asarray(np.einsum("ij,ij->j", columns, columns, dtype=np.float64))
+
+
+def p_value(observed: float, shuffled: np.ndarray, noise: float = 0.0) -> float:
+    """Return ``(1 + b) / (1 + B)``; NaN without permutations.
+
+    Parameters
+    ----------
+    observed
+        Statistic of the data.
+    shuffled
+        (B,) statistics under the null; b counts those at least as large.
+    noise
+        Differences up to this are rounding, and count as ties.
+    """
+    if len(shuffled) == 0:
+        return float("nan")
+    beyond = np.count_nonzero(shuffled >= observed * (1 - 1e-9) - noise)
+    return (1 + int(beyond)) / (1 + len(shuffled))
+
+
+def closed_form(
+    attention: Attention, xy: np.ndarray, strata: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and covariance of the attention centre under permutation of keys.
+
+    With w the rows of the attention made to sum to 1, strata s with means m and
+    covariances Cov (n - 1), W_is the weight of row i on s and M_s its size::
+
+        E_i = sum_s W_is m_s
+        C_i = sum_s Cov_s (sum_{j in s} w_ij^2 - W_is^2 / M_s)
+
+    The weights are taken as they are: a cell's weight to itself is one of them, and
+    every position of the stratum may fall on every key.
+
+    Parameters
+    ----------
+    attention
+        One bag or several.
+    xy
+        (n, 2) positions.
+    strata
+        (n,) labels, or None for one stratum per bag.
+
+    Returns
+    -------
+    expectation
+        (n, 2).
+    covariance
+        (n, 2, 2).
+    """
+    xy = np.asarray(xy, dtype=np.float64)
+    groups = stratify(attention.homes(), xy, strata)
+    total = attention.row_sums()
+    scale = np.divide(1.0, total, out=np.zeros_like(total), where=total != 0)
+    centre = xy.mean(axis=0)
+    expectation = attention.apply(groups.mean - centre) * scale[:, None]
+    covariance = np.zeros((len(xy), 2, 2))
+    for block in attention.blocks:
+        cells = block.cells
+        codes = np.unique(groups.codes[cells], return_inverse=True)[1]
+        count = int(codes.max(initial=-1)) + 1
+        chosen = np.eye(count)[codes]
+        weight = block.apply(chosen) * scale[cells, None]
+        squares = block.squares(codes, count) * scale[cells, None] ** 2
+        for group in range(count):
+            here = xy[cells[codes == group]]
+            if len(here) > 1:
+                spread = squares[:, group] - weight[:, group] ** 2 / len(here)
+                covariance[cells] += spread[:, None, None] * np.cov(here.T)
+    return expectation + centre * (total != 0)[:, None], covariance

@@ -1,0 +1,242 @@
+"""``embed``, ``impute``, ``cluster`` and ``attend``: a model over a slide.
+
+Each writes an .h5ad with the slide's cells and the result under scverse's keys.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from napari_scfm import keys
+from napari_scfm.cli.options import (
+    Device,
+    Model,
+    OutTable,
+    Scheduler,
+    Seed,
+    SlidePath,
+    chosen_table,
+    words,
+)
+from napari_scfm.errors import ModelError, ScfmError, counted, named
+
+if TYPE_CHECKING:
+    import numpy as np
+    from anndata import AnnData
+
+Fovs = Annotated[
+    str, typer.Option("--fov", metavar="F,F", help="FOVs to run on; default: all.")
+]
+
+
+def embed(
+    path: SlidePath,
+    out: OutTable,
+    model: Model = "cellplm-mini",
+    fov: Fovs = "",
+    device: Device = "auto",
+    scheduler: Scheduler = "",
+) -> None:
+    """Write each cell's embedding to obsm["X_<model>"].
+
+    Example: napari-scfm embed sample_data/cosmx_synthetic -o embedded.h5ad
+    """
+    table, name = _embedded(path, fov, out, model, device, scheduler)
+    _write(table, out, f"obsm['{keys.embedding(name)}']")
+
+
+def cluster(
+    path: SlidePath,
+    out: OutTable,
+    model: Model = "cellplm-mini",
+    resolution: Annotated[
+        float, typer.Option(min=0.01, metavar="R", help="Higher gives more clusters.")
+    ] = 1.0,
+    fov: Fovs = "",
+    device: Device = "auto",
+    scheduler: Scheduler = "",
+    seed: Seed = 0,
+) -> None:
+    """Write Leiden clusters of the embedding to obs["<model>_cluster"].
+
+    Example: napari-scfm cluster sample_data/cosmx_synthetic -o clusters.h5ad
+    """
+    import pandas as pd
+
+    from napari_scfm.analysis.clusters import cluster as leiden
+
+    table, name = _embedded(path, fov, out, model, device, scheduler)
+    labels = leiden(table.obsm[keys.embedding(name)], resolution, seed)
+    key = keys.cluster(name)
+    table.obs[key] = pd.Categorical([str(label) for label in labels])
+    table.uns[keys.UNS]["seed"] = seed
+    table.uns[keys.UNS]["resolution"] = resolution
+    for label, count in table.obs[key].value_counts().items():
+        typer.echo(f"cluster {label}: {counted(count, 'cell')}")
+    _write(table, out, f"obs['{key}']")
+
+
+def impute(
+    path: SlidePath,
+    out: OutTable,
+    model: Model = "cellplm-mini",
+    genes: Annotated[
+        str,
+        typer.Option(
+            metavar="A,B",
+            help="Genes to predict, measured or not; default: all measured genes.",
+        ),
+    ] = "",
+    fov: Fovs = "",
+    device: Device = "auto",
+    scheduler: Scheduler = "",
+) -> None:
+    """Write predicted counts: measured genes to layers, others to obsm.
+
+    Nothing is hidden here: a measured gene is predicted from all that was measured,
+    itself included. Use `experiment` to see how well a hidden gene is guessed.
+
+    Example: napari-scfm impute sample_data/cosmx_synthetic --genes EPCAM -o out.h5ad
+    """
+    from napari_scfm.cli.bar import progress_bar
+    from napari_scfm.experiments.provenance import provenance
+    from napari_scfm.experiments.slide_runs import impute_slide
+    from napari_scfm.models.hub import load_model
+
+    table = _loaded(path, fov, out)
+    wanted = words(genes) or list(table.var_names)
+    with progress_bar("Predicting") as progress:
+        values = impute_slide(
+            table, wanted, model, device=device, scheduler=scheduler, progress=progress
+        )
+    info = load_model(model, "cpu").info
+    _refuse_unknown(values, wanted, info.name)
+    where = _store_imputed(table, values, wanted, info.name)
+    table.uns[keys.UNS] = provenance(info, imputed_genes=wanted)
+    _write(table, out, where)
+
+
+def attend(
+    path: SlidePath,
+    out: OutTable,
+    model: Model = "cellplm-mini",
+    top_k: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Strongest weights kept per cell.")
+    ] = 10,
+    layer: Annotated[
+        int, typer.Option(metavar="N", help="Layer; -1 is the last.")
+    ] = -1,
+    permutations: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Permutations of the test, per FOV.")
+    ] = 99,
+    fov: Fovs = "",
+    device: Device = "auto",
+    scheduler: Scheduler = "",
+    seed: Seed = 0,
+) -> None:
+    """Write model attention: obsp (top-k) and the residual field in obsm.
+
+    The field is what is left after geometry and the layout of cell types (or of
+    clusters, where no types are known); one p-value per FOV says whether that
+    rest beats chance. Model attention is not evidence of communication.
+
+    Example: napari-scfm attend sample_data/cosmx_synthetic -o attention.h5ad
+    """
+    from napari_scfm.cli.bar import progress_bar
+    from napari_scfm.experiments.attention_runs import attention_of_table
+
+    table = _loaded(path, fov, out)
+    with progress_bar("Attending") as progress:
+        rows = attention_of_table(
+            table,
+            model,
+            layer=layer,
+            top_k=top_k,
+            permutations=permutations,
+            device=device,
+            scheduler=scheduler,
+            seed=seed,
+            progress=progress,
+        )
+    shares = dict.fromkeys(("geometry", "layout", "rest"), "{:.3g}".format)
+    typer.echo(rows.to_string(index=False, formatters=shares))
+    name = table.uns[keys.UNS]["model"]
+    _write(table, out, f"obsp['{keys.attention(name)}'], obsm['{keys.flow(name)}']")
+
+
+def _loaded(path: Path, fov: str, out: Path) -> AnnData:
+    """Return the table, once it is sure that the result can be written."""
+    from napari_scfm.experiments.files import check_writable
+    from napari_scfm.slides.read import read_slide
+
+    if out.suffix != ".h5ad":
+        raise ScfmError(f"The table cannot be {out}.", "Let the name end in .h5ad.")
+    if out.is_dir():
+        raise ScfmError(f"{out} is a folder.", "Name a file that ends in .h5ad.")
+    check_writable(out)
+    return chosen_table(read_slide(path), fov)
+
+
+def _embedded(
+    path: Path, fov: str, out: Path, model: str, device: str, scheduler: str
+) -> tuple[AnnData, str]:
+    from napari_scfm.cli.bar import progress_bar
+    from napari_scfm.experiments.provenance import provenance
+    from napari_scfm.experiments.slide_runs import embed_slide
+    from napari_scfm.models.hub import load_model
+
+    table = _loaded(path, fov, out)
+    with progress_bar("Embedding") as progress:
+        values = embed_slide(
+            table, model, device=device, scheduler=scheduler, progress=progress
+        )
+    info = load_model(model, "cpu").info
+    table.obsm[keys.embedding(info.name)] = values
+    table.uns[keys.UNS] = provenance(info)
+    return table, info.name
+
+
+def _refuse_unknown(values: np.ndarray, genes: list[str], model: str) -> None:
+    import numpy as np
+
+    nowhere = np.isnan(values).all(axis=0)
+    if len(values) and nowhere.all():
+        raise ModelError(
+            f"{model} can predict none of the {len(genes)} genes ({named(genes)}).",
+            "Ask for genes that it knows: `napari-scfm models --json` lists them.",
+        )
+    if nowhere.any():
+        unknown = [gene for gene, lost in zip(genes, nowhere, strict=True) if lost]
+        typer.echo(f"{model} cannot predict {named(unknown)}: left empty.", err=True)
+
+
+def _store_imputed(
+    table: AnnData, values: np.ndarray, genes: list[str], model: str
+) -> str:
+    import numpy as np
+    import pandas as pd
+
+    place = table.var_names.get_indexer(genes)
+    key = keys.imputed(model)
+    stored = []
+    if (place >= 0).any():
+        layer = np.full(table.shape, np.nan, np.float32)
+        layer[:, place[place >= 0]] = values[:, place >= 0]
+        table.layers[key] = layer
+        stored.append(f"layers['{key}']")
+    if (place < 0).any():
+        others = [gene for gene, at in zip(genes, place, strict=True) if at < 0]
+        frame = pd.DataFrame(values[:, place < 0], table.obs_names, others)
+        table.obsm[key] = frame
+        stored.append(f"obsm['{key}']")
+    return ", ".join(stored)
+
+
+def _write(table: AnnData, out: Path, what: str) -> None:
+    from napari_scfm.experiments.files import write_h5ad
+
+    write_h5ad(table, out)
+    typer.echo(f"{out}: {counted(table.n_obs, 'cell')}, {what}")

@@ -1,0 +1,1 @@
+"""Masking experiments: spec, run, result."""

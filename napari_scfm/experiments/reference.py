@@ -1,0 +1,100 @@
+"""The reference: cells in which hidden genes are measured, put beside the table.
+
+Refuses to let the answer in by the back door: a reference cell that the table holds
+too is left out and reported. Genes that a reference lacks are hidden in its cells,
+since not measured is not zero.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import sparse
+
+from napari_scfm import keys
+from napari_scfm.errors import SpecError, named
+from napari_scfm.masks.mask import Mask
+from napari_scfm.slides.checks import check_table
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+
+def without_tested(
+    table: AnnData, reference: AnnData | None
+) -> tuple[AnnData | None, list[str]]:
+    """Return the reference without the cells of the table, and what to say of it.
+
+    Cells are the same if their names are, and their fields of view where both have
+    them.
+
+    Raises
+    ------
+    SlideError
+        If the reference holds wrong counts or names.
+    """
+    if reference is None or reference.n_obs == 0:
+        return None, []
+    check_table(reference, "the reference", coordinates=False)
+    same = reference.obs_names.isin(table.obs_names)
+    if keys.FOV in table.obs and keys.FOV in reference.obs:
+        tested = set(table.obs[keys.FOV].astype(str))
+        same &= reference.obs[keys.FOV].astype(str).isin(tested).to_numpy()
+    if not same.any():
+        return reference, []
+    note = (
+        f"{int(same.sum())} of {reference.n_obs} reference cells are cells of the "
+        f"table ({named(reference.obs_names[same], 3)}) and were left out of the "
+        "reference, so that nothing hidden is seen there."
+    )
+    return (None if same.all() else reference[~same].copy()), [note]
+
+
+def side_by_side(
+    shown: AnnData, mask: Mask, reference: AnnData | None
+) -> tuple[AnnData, Mask]:
+    """Return visible cells and reference as one table, with one mask.
+
+    Raises
+    ------
+    SpecError
+        If the two share no gene.
+    """
+    if reference is None:
+        return shown, mask
+    from anndata import concat
+
+    place = reference.var_names.get_indexer(shown.var_names)
+    if (place < 0).all():
+        raise SpecError(
+            f"The reference shares no gene with the table: it holds "
+            f"{named(reference.var_names, 3)}, the table {named(shown.var_names, 3)}.",
+            "Name the genes of both in the same way.",
+        )
+    other = _aligned(reference, shown, place)
+    combined = concat([shown, other])
+    combined.var = shown.var.copy()
+    missing = np.broadcast_to(place < 0, (other.n_obs, shown.n_vars))
+    hidden = sparse.vstack([mask.matrix, sparse.csr_array(missing)], format="csr")
+    return combined, Mask(hidden, combined.obs_names, combined.var_names)
+
+
+def _aligned(reference: AnnData, shown: AnnData, place: np.ndarray) -> AnnData:
+    from anndata import AnnData
+
+    counts = sparse.csc_array(reference.X, dtype=np.float32)
+    there = np.flatnonzero(place >= 0)
+    chooser = sparse.csc_array(
+        (np.ones(len(there), np.float32), (place[there], there)),
+        shape=(reference.n_vars, shown.n_vars),
+    )
+    other = AnnData(sparse.csr_matrix(counts @ chooser), var=shown.var[[]].copy())
+    other.obs_names = [f"reference:{name}" for name in reference.obs_names]
+    if keys.FOV in shown.obs:
+        fovs = reference.obs.get(keys.FOV, ["all"] * other.n_obs)
+        other.obs[keys.FOV] = [f"reference:{name}" for name in fovs]
+    if keys.SPATIAL in shown.obsm:
+        xy = reference.obsm.get(keys.SPATIAL, np.full((other.n_obs, 2), np.nan))
+        other.obsm[keys.SPATIAL] = np.asarray(xy, dtype=np.float64)[:, :2]
+    return other

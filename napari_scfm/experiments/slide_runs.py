@@ -1,0 +1,164 @@
+"""A model over every FOV of a slide, on this machine or on Dask workers.
+
+A FOV is the bag a learned model reads, so FOVs are independent and come back the same
+wherever they ran. Baselines are fitted across FOVs: they are never split up.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_scfm.errors import ModelError, ScfmError
+from napari_scfm.models.bags import bags
+from napari_scfm.models.hub import load_model
+from napari_scfm.progress import report
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from anndata import AnnData
+
+    from napari_scfm.models.attention import Attention, Block
+    from napari_scfm.models.base import CellModel
+    from napari_scfm.progress import ProgressCallback
+
+_load_once = lru_cache(maxsize=2)(load_model)
+
+
+def embed_slide(
+    table: AnnData,
+    model: str,
+    *,
+    device: str = "auto",
+    scheduler: str = "",
+    progress: ProgressCallback | None = None,
+) -> np.ndarray:
+    """Return (cells, d) embeddings of all FOVs of a table.
+
+    Parameters
+    ----------
+    table
+        Raw counts; cells of the same ``obs["fov"]`` are read together.
+    model
+        Name or path for :func:`napari_scfm.load_model`.
+    device
+        Where the model runs.
+    scheduler
+        Address of a Dask scheduler; "" runs here.
+    progress
+        Told after each FOV.
+
+    Raises
+    ------
+    ModelError
+        If the model cannot embed, or cannot be split up over workers.
+    """
+    if not scheduler:
+        return load_model(model, device).fit(table).embed(table, progress=progress)
+    return _gather(table, partial(_embed, model, device), model, scheduler, progress)
+
+
+def impute_slide(
+    table: AnnData,
+    genes: Sequence[str],
+    model: str,
+    *,
+    device: str = "auto",
+    scheduler: str = "",
+    progress: ProgressCallback | None = None,
+) -> np.ndarray:
+    """Return (cells, genes) predicted counts of all FOVs; see :func:`embed_slide`."""
+    if not scheduler:
+        fitted = load_model(model, device).fit(table)
+        return fitted.impute(table, genes, progress=progress)
+    task = partial(_impute, model, device, list(genes))
+    return _gather(table, task, model, scheduler, progress)
+
+
+def attend_slide(
+    table: AnnData,
+    model: str,
+    *,
+    layer: int = -1,
+    device: str = "auto",
+    scheduler: str = "",
+    progress: ProgressCallback | None = None,
+) -> Attention:
+    """Return the attention of all FOVs as one block matrix; see :func:`embed_slide`."""
+    if not scheduler:
+        return load_model(model, device).attend(table, layer=layer, progress=progress)
+    from napari_scfm.models.attention import Attention, Block
+
+    task = partial(_attend, model, device, layer)
+    blocks: list[Block] = []
+    for rows, parts in zip(
+        bags(table), _on_workers(table, task, model, scheduler, progress), strict=True
+    ):
+        blocks += [
+            Block(rows[b.cells], query=b.query, key=b.key, matrix=b.matrix)
+            for b in parts
+        ]
+    return Attention(blocks, table.n_obs)
+
+
+def _embed(model: str, device: str, part: AnnData) -> np.ndarray:
+    return _load_once(model, device).embed(part)
+
+
+def _impute(model: str, device: str, genes: list[str], part: AnnData) -> np.ndarray:
+    return _load_once(model, device).impute(part, genes)
+
+
+def _attend(model: str, device: str, layer: int, part: AnnData) -> tuple[Block, ...]:
+    return _load_once(model, device).attend(part, layer=layer).blocks
+
+
+def _gather(
+    table: AnnData,
+    task: Callable[[AnnData], np.ndarray],
+    model: str,
+    scheduler: str,
+    progress: ProgressCallback | None,
+) -> np.ndarray:
+    parts = _on_workers(table, task, model, scheduler, progress)
+    out = np.zeros((table.n_obs, parts[0].shape[1] if parts else 0), np.float32)
+    for rows, values in zip(bags(table), parts, strict=True):
+        out[rows] = values
+    return out
+
+
+def _on_workers(
+    table: AnnData,
+    task: Callable[[AnnData], Any],
+    model: str,
+    scheduler: str,
+    progress: ProgressCallback | None,
+) -> list[Any]:
+    _refuse_baselines(load_model(model, "cpu"))
+    from distributed import Client, as_completed
+
+    parts = [table[rows].copy() for rows in bags(table)]
+    try:
+        client = Client(scheduler, timeout=10)
+    except (OSError, ValueError) as error:
+        raise ScfmError(
+            f"No Dask scheduler answers at {scheduler!r} ({error}).",
+            "Start one with `dask scheduler` and `dask worker ADDRESS`.",
+        ) from error
+    with client:
+        futures = client.map(task, parts, pure=False)
+        for done, _ in enumerate(as_completed(futures), start=1):
+            report(progress, done, len(futures), "FOVs")
+        return list(client.gather(futures))
+
+
+def _refuse_baselines(model: CellModel) -> None:
+    if model.info.parameters == 0:
+        raise ModelError(
+            f"Model {model.info.name} is fitted to the whole slide and cannot be "
+            "split over workers.",
+            "Leave --scheduler out.",
+        )

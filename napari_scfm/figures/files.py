@@ -1,0 +1,135 @@
+"""Writing a figure: PNG, TIFF, PDF or SVG, whole or not at all.
+
+Decides: text stays text in PDF and SVG; every file carries where it comes from
+(PNG text chunks, PDF document information, the TIFF description, SVG metadata); a
+file is put in place only when it is complete; the same figure gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_scfm import __version__
+from napari_scfm.errors import ScfmError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from matplotlib.figure import Figure
+
+FORMATS = {".png": "png", ".tif": "tiff", ".tiff": "tiff", ".pdf": "pdf", ".svg": "svg"}
+"""File name endings and the formats they stand for."""
+
+STYLE: Any = {
+    "font.family": "DejaVu Sans",
+    "pdf.fonttype": 42,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "napari-scfm",
+    "hatch.linewidth": 0.4,
+    "path.simplify": False,
+}
+"""matplotlib settings under which figures are made and written."""
+
+SOFTWARE = f"napari-scfm {__version__}"
+
+
+def format_of(path: Path) -> str:
+    """Return the format that a file name asks for.
+
+    Raises
+    ------
+    ScfmError
+        If figures are not written in that format.
+    """
+    ending = path.suffix.lower()
+    if ending not in FORMATS:
+        raise ScfmError(
+            f"Figures are not written as {ending or 'a file without ending'!r}.",
+            "Let the name end in .png, .tif, .pdf or .svg.",
+        )
+    return FORMATS[ending]
+
+
+def save(
+    figure: Figure, path: Path, *, dpi: int, title: str, provenance: Mapping[str, Any]
+) -> Path:
+    """Write a figure with its provenance, and return where it lies.
+
+    Raises
+    ------
+    ScfmError
+        If the format is unknown or the file cannot be written.
+    """
+    kind = format_of(path)
+    about = json.dumps(dict(provenance), default=str, ensure_ascii=False)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=".", suffix=path.suffix, dir=path.parent)
+        os.close(handle)
+        draft = Path(name)
+        try:
+            _write(figure, draft, kind, dpi, title, about)
+            draft.chmod(0o644)
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+    except OSError as error:
+        raise ScfmError(
+            f"The figure cannot be written to {path}: {error.strerror or error}.",
+            "Choose a folder that can be written to.",
+        ) from error
+    return path
+
+
+def _write(
+    figure: Figure, path: Path, kind: str, dpi: int, title: str, about: str
+) -> None:
+    import matplotlib
+
+    colour = figure.get_facecolor()
+    with matplotlib.rc_context(STYLE):
+        if kind == "tiff":
+            _write_tiff(figure, path, dpi, title, about)
+            return
+        metadata = {
+            "png": {"Title": title, "Software": SOFTWARE, "Description": about},
+            "pdf": {
+                "Title": title,
+                "Creator": SOFTWARE,
+                "Subject": about,
+                "CreationDate": None,
+            },
+            "svg": {
+                "Title": title,
+                "Creator": SOFTWARE,
+                "Description": about,
+                "Date": None,
+            },
+        }[kind]
+        figure.savefig(path, format=kind, dpi=dpi, facecolor=colour, metadata=metadata)
+
+
+def _write_tiff(figure: Figure, path: Path, dpi: int, title: str, about: str) -> None:
+    import numpy as np
+    import tifffile
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    figure.set_dpi(dpi)
+    sheet: Any = FigureCanvasAgg(figure)
+    sheet.draw()
+    text = json.dumps({"title": title, "provenance": json.loads(about)})
+    tifffile.imwrite(
+        path,
+        np.asarray(sheet.buffer_rgba())[..., :3],
+        photometric="rgb",
+        compression="zlib",
+        resolution=(dpi, dpi),
+        resolutionunit="INCH",
+        description=text,
+        software=SOFTWARE,
+        metadata=None,
+    )

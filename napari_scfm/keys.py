@@ -1,0 +1,69 @@
+"""Every AnnData key that this project reads or writes, in one place.
+
+The names follow scverse habits, so that scanpy, squidpy and napari-spatialdata
+open our tables as if they were theirs.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+FOV: Final = "fov"
+"""``obs``: name of the field of view, a string; the bag of cells a model reads."""
+
+CELL_ID: Final = "cell_id"
+"""``obs``: the vendor's name of the cell."""
+
+LABEL: Final = "label"
+"""``obs``: 1..n, the cell's value in the label image of its FOV; 0 = no label."""
+
+CELL_TYPE: Final = "cell_type"
+"""``obs``: published or annotated cell type, where known."""
+
+SPATIAL: Final = "spatial"
+"""``obsm``: (x, y) in um, y down."""
+
+CONTROLS: Final = "control_probes"
+"""``obsm``: counts of negative probes, system controls and blanks (data frame)."""
+
+UMAP: Final = "X_umap"
+"""``obsm``: UMAP coordinates."""
+
+UNS: Final = "napari_scfm"
+"""``uns``: model, sha256, versions, seed and mask of what was written."""
+
+ENSEMBL: Final = "ensembl_id"
+"""``var``: Ensembl gene id, where known."""
+
+SYMBOL: Final = "symbol"
+"""``var``: gene symbol, where the variable names are Ensembl ids."""
+
+
+def slug(model: str) -> str:
+    """Return a model's name as keys hold it: ``cellplm-mini`` -> ``cellplm_mini``."""
+    return "".join(c if c.isalnum() else "_" for c in model).strip("_")
+
+
+def embedding(model: str) -> str:
+    """``obsm``: the model's embedding, ``X_<model>``."""
+    return f"X_{slug(model)}"
+
+
+def cluster(model: str) -> str:
+    """``obs``: clusters of the model's embedding, ``<model>_cluster``."""
+    return f"{slug(model)}_cluster"
+
+
+def imputed(model: str) -> str:
+    """``layers`` (measured genes) and ``obsm`` (genes not measured)."""
+    return f"{slug(model)}_imputed"
+
+
+def attention(model: str) -> str:
+    """``obsp``: the strongest attention weights, sparse, ``A[i, j]`` = i from j."""
+    return f"{slug(model)}_attention"
+
+
+def flow(model: str) -> str:
+    """``obsm``: residual attention vectors in um, (x, y)."""
+    return f"{slug(model)}_flow"

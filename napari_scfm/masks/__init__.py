@@ -1,0 +1,1 @@
+"""What is hidden from a model: genes, cells, entries, strata; set algebra."""

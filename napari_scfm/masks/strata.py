@@ -1,0 +1,69 @@
+"""Genes by sparsity: the four strata of the fixed-genes protocol.
+
+Groups follow the text of CellPLM (Wen et al., ICLR 2024, appendix F.2): share of
+zeros below .75, .75 to .90, .90 to .95, .95 and above, left-closed. The released
+sampler is right-closed and drops genes without a zero; that is not followed. Genes
+without any count cannot be scored and belong to no stratum.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import sparse
+
+from napari_scfm.errors import MaskError
+from napari_scfm.masks.make import mask_genes
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from anndata import AnnData
+
+    from napari_scfm.masks.mask import Mask
+
+STRATA = ("low", "moderate", "high", "very high")
+_EDGES = np.array([0.75, 0.90, 0.95])
+
+
+def strata(table: AnnData) -> pd.Series:
+    """Return each gene's stratum, a categorical; missing for genes without counts."""
+    import pandas as pd
+
+    counts = sparse.csr_array(table.X)
+    expressed = np.bincount(counts.indices[counts.data > 0], minlength=table.n_vars)
+    share_of_zeros = 1 - expressed / max(table.n_obs, 1)
+    codes = np.searchsorted(_EDGES, share_of_zeros, side="right")
+    names = np.array(STRATA, dtype=object)[codes]
+    names[expressed == 0] = None
+    values = pd.Categorical(names, categories=list(STRATA), ordered=True)
+    return pd.Series(values, index=table.var_names, name="stratum")
+
+
+def mask_strata(table: AnnData, per_stratum: int = 25, seed: int = 0) -> Mask:
+    """Hide up to ``per_stratum`` genes of each sparsity stratum in every cell.
+
+    A stratum with fewer genes gives all it has.
+
+    Raises
+    ------
+    MaskError
+        If the number is below 1 or no gene has a count.
+    """
+    if per_stratum < 1:
+        raise MaskError(
+            f"{per_stratum} genes per stratum hide nothing.", "Ask for 1 or more."
+        )
+    rng = np.random.default_rng(seed)
+    group = strata(table)
+    chosen: list[str] = []
+    for name in STRATA:
+        pool = np.asarray(group.index[group == name])
+        number = min(per_stratum, len(pool))
+        chosen += sorted(rng.choice(pool, number, replace=False)) if number else []
+    if not chosen:
+        raise MaskError(
+            "No gene of this table has a count, so none can be hidden.",
+            "Choose a table with counts.",
+        )
+    return mask_genes(table, chosen)

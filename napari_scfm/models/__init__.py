@@ -1,0 +1,1 @@
+"""Contracts, the hub that finds and loads models, CellPLM and the baselines."""

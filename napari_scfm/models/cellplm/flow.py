@@ -1,0 +1,191 @@
+"""Flow attention and the encoder (Wu et al., Flowformer, ICML 2022, eqs. 4-9).
+
+Attention is linear in the cells and never formed. Its implicit matrix is, per head,
+
+    A_ij = alpha_i I_i (Q_i . K_j) beta_j        i = receiver, j = sender
+
+so the mean over heads is one inner product of two (cells, width) factors.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+EPS = 1e-6
+
+
+@dataclass(frozen=True)
+class Flows:
+    """What flow attention computes before it moves any value, (heads, cells, ...).
+
+    Attributes
+    ----------
+    query, key, value
+        (heads, cells, d); query and key after the sigmoid.
+    sink, source
+        (heads, cells) reciprocals of what a cell could take in or give out
+        (I and O).
+    conserved_sink, conserved_source
+        (heads, cells) conserved flows; the second after its clip to [-1, 1].
+    allocation, competition
+        (heads, cells) alpha of the receiver, beta of the sender.
+    """
+
+    query: Tensor
+    key: Tensor
+    value: Tensor
+    sink: Tensor
+    source: Tensor
+    conserved_sink: Tensor
+    conserved_source: Tensor
+    allocation: Tensor
+    competition: Tensor
+
+    def factors(self) -> tuple[Tensor, Tensor]:
+        """Return (cells, width) factors F, G: head mean of A = F @ G.T."""
+        heads = self.query.shape[0]
+        receive = (self.allocation * self.sink / heads).unsqueeze(-1) * self.query
+        send = self.competition.unsqueeze(-1) * self.key
+        return _join(receive), _join(send)
+
+
+def _join(x: Tensor) -> Tensor:
+    """(heads, cells, d) -> (cells, heads * d)."""
+    return x.transpose(0, 1).flatten(1)
+
+
+class FlowAttention(nn.Module):
+    """Multi-head flow attention over the cells of one bag, not causal, no mask.
+
+    Parameters
+    ----------
+    width
+        Width of the cell vectors.
+    heads
+        Number of heads; divides ``width``.
+    """
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query_projection = nn.Linear(width, width)
+        self.key_projection = nn.Linear(width, width)
+        self.value_projection = nn.Linear(width, width)
+        self.out_projection = nn.Linear(width, width)
+
+    def _split(self, x: Tensor) -> Tensor:
+        return x.view(x.shape[0], self.heads, -1).transpose(0, 1)
+
+    def flows(self, x: Tensor) -> Flows:
+        """Return the flows between the cells of a bag, x (cells, width)."""
+        query = torch.sigmoid(self._split(self.query_projection(x)))
+        key = torch.sigmoid(self._split(self.key_projection(x)))
+        value = self._split(self.value_projection(x))
+
+        def capacity(a: Tensor, total: Tensor) -> Tensor:
+            return ((a + EPS) * (total + EPS).unsqueeze(1)).sum(-1)
+
+        sink = 1 / capacity(query, key.sum(1))
+        source = 1 / capacity(key, query.sum(1))
+        conserved_sink = capacity(query, (key * source.unsqueeze(-1)).sum(1))
+        conserved_source = capacity(key, (query * sink.unsqueeze(-1)).sum(1))
+        conserved_source = conserved_source.clamp(-1.0, 1.0)
+        competition = torch.softmax(conserved_source, dim=-1) * x.shape[0]
+        return Flows(
+            query,
+            key,
+            value,
+            sink,
+            source,
+            conserved_sink,
+            conserved_source,
+            torch.sigmoid(conserved_sink),
+            competition,
+        )
+
+    def move(self, flows: Flows) -> Tensor:
+        """Return ``A @ value`` of all heads side by side, (cells, width)."""
+        sent = flows.value * flows.competition.unsqueeze(-1)
+        taken = flows.query @ (flows.key.transpose(1, 2) @ sent)
+        return _join(taken * (flows.allocation * flows.sink).unsqueeze(-1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (cells, width)."""
+        out: Tensor = self.out_projection(self.move(self.flows(x)))
+        return out
+
+
+class EncoderLayer(nn.Module):
+    """Pre-norm residual layer: flow attention, then a feed-forward of twice the width.
+
+    Parameters
+    ----------
+    width, heads
+        See :class:`FlowAttention`.
+    dropout
+        Rate in training; the attention output has a fixed 0.01 of its own.
+    """
+
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.self_attn = FlowAttention(width, heads)
+        self._ff_block = nn.Sequential(
+            nn.Linear(width, 2 * width),
+            nn.GELU(),
+            nn.Dropout(dropout),
+            nn.Linear(2 * width, width),
+            nn.Dropout(dropout),
+        )
+        self.norm1 = nn.LayerNorm(width)
+        self.norm2 = nn.LayerNorm(width)
+        self.attention_dropout = nn.Sequential(nn.Dropout(0.01), nn.Dropout(dropout))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (cells, width)."""
+        x = x + self.attention_dropout(self.self_attn(self.norm1(x)))
+        out: Tensor = x + self._ff_block(self.norm2(x))
+        return out
+
+
+class FlowEncoder(nn.Module):
+    """A stack of encoder layers.
+
+    Parameters
+    ----------
+    width, heads, dropout
+        See :class:`EncoderLayer`.
+    layers
+        Number of layers.
+    """
+
+    def __init__(self, width: int, heads: int, layers: int, dropout: float) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(
+            EncoderLayer(width, heads, dropout) for _ in range(layers)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (cells, width)."""
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+    def flows(self, x: Tensor, layer: int) -> Flows:
+        """Return the flows of one layer, running only the layers before it.
+
+        Parameters
+        ----------
+        x
+            (cells, width) output of the embedder.
+        layer
+            Position from 0, or negative from the end.
+        """
+        chosen = range(len(self.layers))[layer]
+        for before in self.layers[:chosen]:
+            x = before(x)
+        last = self.layers[chosen]
+        assert isinstance(last, EncoderLayer)
+        return last.self_attn.flows(last.norm1(x))

@@ -1,0 +1,64 @@
+"""What is known of a CellPLM model from its files, without loading weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from napari_scfm.models.base import ModelInfo
+from napari_scfm.models.cellplm.config import CellPLMConfig, read_config
+from napari_scfm.models.cellplm.files import CONFIG, WEIGHTS, sha256
+
+MINI = "cellplm-mini"
+MINI_FOLDER = Path(__file__).parent / "mini"
+MINI_LICENCE = "BSD-3-Clause"
+CITATION = "Wen et al., CellPLM, ICLR 2024, doi:10.1101/2023.10.03.560734"
+
+
+def model_info(
+    config: CellPLMConfig, weights: Path | None, name: str, parameters: int
+) -> ModelInfo:
+    """Return the description of a model.
+
+    Parameters
+    ----------
+    config
+        Its configuration.
+    weights
+        Its weights' file, for the checksum; None before it is saved.
+    name
+        Used where the configuration of an own model names none.
+    parameters
+        Number of trained weights.
+    """
+    able = {"embed", "attend"} | ({"impute"} if config.has_decoder else set())
+    kind = "CellPLM" if not config.pe_active else "CellPLM that reads positions"
+    if name == MINI:
+        kind = "Small CellPLM trained on the sample slide"
+    return ModelInfo(
+        name=name,
+        description=config.extra.get("description")
+        or f"{kind}: {config.enc_layers} layers x {config.enc_hid}, "
+        f"{config.latent_mod} latent, {len(config.gene_list)} genes",
+        genes=config.gene_list,
+        species=config.species or _species(config.gene_list),
+        capabilities=frozenset(able),
+        parameters=parameters,
+        licence=MINI_LICENCE
+        if name == MINI
+        else config.extra.get("licence", "see where the weights came from"),
+        citation=config.extra.get("citation", CITATION),
+        sha256=sha256(weights) if weights is not None else "",
+    )
+
+
+def _species(genes: tuple[str, ...]) -> str:
+    if genes[0].startswith("ENSMUSG"):
+        return "mouse"
+    return "human" if genes[0].startswith("ENS") else "any"
+
+
+def mini_info() -> ModelInfo:
+    """Return the description of the model that ships with the package."""
+    config = read_config(MINI_FOLDER / CONFIG)
+    parameters = int(config.extra.get("parameters", 0))
+    return model_info(config, MINI_FOLDER / WEIGHTS, MINI, parameters)

@@ -1,0 +1,43 @@
+"""Which device a model runs on: CUDA, then Apple's MPS, then the CPU."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_scfm.errors import ModelError
+
+if TYPE_CHECKING:
+    import torch
+
+
+def available_devices() -> list[str]:
+    """Return the devices of this machine, fastest first; the last is "cpu"."""
+    import torch
+
+    found = []
+    if torch.cuda.is_available():
+        found += ["cuda", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
+    if torch.backends.mps.is_available():
+        found.append("mps")
+    return [*found, "cpu"]
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """Return the device of a name; "auto" takes the fastest.
+
+    Raises
+    ------
+    ModelError
+        If this machine has no such device.
+    """
+    import torch
+
+    found = available_devices()
+    if name == "auto":
+        return torch.device(found[0])
+    if name not in found:
+        raise ModelError(
+            f"Device {name!r} is not available; this machine has {', '.join(found)}.",
+            "Use device='auto' to take the fastest.",
+        )
+    return torch.device(name)

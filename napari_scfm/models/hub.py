@@ -1,0 +1,88 @@
+"""The models by name, and models from files.
+
+Names are those of the baselines and of the model that ships with the package;
+everything else is a path. Listing costs no torch import.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_scfm.errors import ModelError
+from napari_scfm.models.cellplm.files import WEIGHTS, find_files
+from napari_scfm.models.cellplm.info import MINI, MINI_FOLDER, mini_info
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_scfm.models.base import CellModel, ModelInfo
+
+_REGISTRY = "napari_scfm.models.baselines.registry"
+
+
+def _baselines() -> dict[str, Callable[[], CellModel]]:
+    found: dict[str, Callable[[], CellModel]]
+    found = importlib.import_module(_REGISTRY).BASELINES
+    return found
+
+
+def list_models() -> list[ModelInfo]:
+    """Return the models that can be loaded by name, baselines first."""
+    infos = [make().info for make in _baselines().values()]
+    if (MINI_FOLDER / WEIGHTS).is_file():
+        infos.append(mini_info())
+    return infos
+
+
+def load_model(
+    name_or_path: str | Path, device: str = "auto", compat: bool = False
+) -> CellModel:
+    """Return a model by name or from its files.
+
+    Parameters
+    ----------
+    name_or_path
+        A name of :func:`list_models`; or a folder or file written by
+        ``model.save``; or an original CellPLM ``<version>.best.ckpt`` (or its
+        folder) with ``<version>.config.json`` beside it.
+    device
+        "auto" (CUDA, MPS, CPU), "cuda", "mps" or "cpu"; baselines ignore it.
+    compat
+        Every default as in the original program.
+
+    Raises
+    ------
+    ModelError
+        If there is no such model, a file is damaged or asks for code to be run,
+        or weights do not fill their network.
+    """
+    name = str(name_or_path)
+    baselines = _baselines()
+    if name in baselines:
+        return baselines[name]()
+    if name == MINI:
+        name_or_path = MINI_FOLDER
+    elif not Path(name_or_path).exists():
+        raise _unknown(name, [*baselines, MINI])
+    files = find_files(name_or_path)
+    if files is None:
+        raise ModelError(
+            f"{name_or_path} holds no model that can be read.",
+            f"Give a .ckpt file, or a folder with {WEIGHTS} and config.json.",
+        )
+    from napari_scfm.models.cellplm.model import CellPLM
+
+    return CellPLM.load(files, device=device, compat=compat)
+
+
+def _unknown(name: str, names: list[str]) -> ModelError:
+    close = difflib.get_close_matches(name, names, n=1)
+    hint = f"Did you mean {close[0]!r}? " if close else ""
+    return ModelError(
+        f"There is no model {name!r}, neither by name nor as a file.",
+        f"{hint}Names are: {', '.join(names)}.",
+    )

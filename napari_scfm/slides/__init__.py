@@ -1,0 +1,1 @@
+"""From disk to Slide and FieldOfView; one module or package per format."""

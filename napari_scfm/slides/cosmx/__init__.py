@@ -1,0 +1,1 @@
+"""CosMx slides: legacy flat files and AtoMx exports."""

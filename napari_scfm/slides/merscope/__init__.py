@@ -1,0 +1,1 @@
+"""MERSCOPE regions: tables, boundaries as parquet or hdf5, and mosaics."""

@@ -1,0 +1,1 @@
+"""A simulated tissue with its planted truth, and writers of the vendors' layouts."""

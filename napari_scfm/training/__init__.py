@@ -1,0 +1,1 @@
+"""Objectives and one loop: how models learn from a slide."""

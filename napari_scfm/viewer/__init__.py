@@ -1,0 +1,1 @@
+"""The napari side without Qt: session, cell layers, compare view, streams, tools."""

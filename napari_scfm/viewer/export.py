@@ -1,0 +1,282 @@
+"""The figure of what is on show: the same cells, colours and streams, without OpenGL.
+
+Decides which panels the session can fill; drawing is the work of ``figures``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_scfm.errors import SlideError
+from napari_scfm.experiments.provenance import versions
+from napari_scfm.viewer.cells import counts_of, totals
+from napari_scfm.viewer.compare import error_reach
+from napari_scfm.viewer.fov_layers import channel_colormap
+from napari_scfm.viewer.look import (
+    Look,
+    compared_gene,
+    comparison_of,
+    gene_limits,
+    look,
+    scaled,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from napari_scfm.figures.panel import Panel
+    from napari_scfm.viewer.session import Session
+
+SOFT = 0.55
+"""Share of the page's colour in the cells under streams, as in the command line's."""
+
+WHAT = {
+    "view": "Cells as shown",
+    "compare": "Truth, prediction, error",
+    "clusters": "Clusters",
+    "attention": "Model attention",
+}
+
+
+_TO_COMPARE = "Hide genes or cells, press Predict in step 5, and choose a hidden gene."
+
+
+def available(session: Session) -> list[str]:
+    """Return the panels that can be drawn now, keys of :data:`WHAT`."""
+    if session.fov is None:
+        return []
+    name = session.fov.name
+    ready = ["view"]
+    if compared_gene(session) is not None:
+        ready.append("compare")
+    if session.clusters is not None and session.clusters.fov == name:
+        ready.append("clusters")
+    if session.stream is not None and session.stream.fov == name:
+        ready.append("attention")
+    return ready
+
+
+def check_available(session: Session, what: str) -> None:
+    """Refuse panels that nothing has been computed for.
+
+    Raises
+    ------
+    SlideError
+        With what to do first.
+    """
+    if session.fov is None:
+        raise SlideError("There is nothing to export.", "Open a slide first.")
+    if what not in available(session):
+        lack, step = {
+            "compare": (_lacking_comparison(session), _TO_COMPARE),
+            "clusters": ("no clusters", "Press Cluster in step 6 first."),
+            "attention": ("no model attention", "Press Draw streams in step 7 first."),
+        }[what]
+        name = session.fov.name
+        raise SlideError(f"Field of view {name} has {lack} to export.", step)
+
+
+def _lacking_comparison(session: Session) -> str:
+    made = comparison_of(session)
+    return "no prediction" if made is None else "no prediction of the gene on show"
+
+
+def write_figure(
+    session: Session, what: str, path: Path, dpi: int = 200
+) -> Callable[[], Path]:
+    """Return a function that writes a figure of what the session shows now.
+
+    Parameters
+    ----------
+    what
+        One of :data:`WHAT`.
+    path
+        PNG, TIFF, PDF or SVG.
+
+    Raises
+    ------
+    SlideError
+        If there is nothing to draw yet.
+    """
+    from napari_scfm.figures.export import export_figure
+
+    panels = panels_of(session, what)
+    fov, title = session.fov, f"{session.slide.name}, {session.fov.name}"
+    about = about_figure(session, what)
+
+    def draw() -> Path:
+        return export_figure(fov, panels, path, title=title, dpi=dpi, provenance=about)
+
+    return draw
+
+
+def about_figure(session: Session, what: str) -> dict[str, Any]:
+    """Return what a figure says of itself: the model behind it, mask, seed, versions.
+
+    Of a result it is what held when the result was made, whatever is loaded now.
+    """
+    sources = {
+        "compare": session.comparison,
+        "clusters": session.clusters,
+        "attention": session.stream,
+    }
+    if what == "view":
+        guess = session.colour_by == "gene" and session.shown == "prediction"
+        if guess and compared_gene(session) is not None:
+            what = "compare"
+        elif session.colour_by == "clusters" and "clusters" in available(session):
+            what = "clusters"
+    source = sources.get(what)
+    if source is not None and source.about:
+        return dict(source.about)
+    return {"slide": session.slide.name, "versions": versions()}
+
+
+def panels_of(session: Session, what: str) -> list[Panel]:
+    """Return the panels of a figure, as the session shows things now.
+
+    Raises
+    ------
+    SlideError
+        If there is nothing to draw yet.
+    """
+    check_available(session, what)
+    makers = {
+        "view": _view,
+        "compare": _compare,
+        "clusters": _clusters,
+        "attention": _attention,
+    }
+    return makers[what](session)
+
+
+def _view(session: Session) -> list[Panel]:
+    from napari_scfm.figures.panel import Channel, Panel
+
+    seen = look(session)
+    channels = tuple(Channel(name, colour_of(name)) for name in session.fov.images)
+    legend = seen.legend
+    if not legend.title:
+        return [Panel(title=session.fov.name, channels=channels)]
+    return [_coloured(session, seen)]
+
+
+def _coloured(session: Session, seen: Look) -> Panel:
+    """Return a panel of the cells in the colours of the canvas."""
+    from napari_scfm.figures.panel import Panel
+
+    legend = seen.legend
+    if legend.categories:
+        return Panel(
+            title=legend.title,
+            colours=_opaque(seen.rgba),
+            names=tuple(name for name, _ in legend.categories),
+            palette=np.array([colour for _, colour in legend.categories]),
+            note=legend.note,
+        )
+    compared = compared_gene(session)
+    if session.shown == "prediction" and compared is not None:
+        return _prediction(session)
+    values = totals(session.fov.table)
+    if session.colour_by == "gene":
+        values = counts_of(session.fov.table, session.gene)
+    return Panel(
+        title=legend.title.partition(",")[0],
+        values=scaled(session, values),
+        limits=legend.limits,
+        colormap=session.colormap,
+        colourbar_label=unit_of(session),
+    )
+
+
+def _opaque(rgba: np.ndarray) -> np.ndarray:
+    """Return the colours on white paper: faint cells are pale, not see-through."""
+    solid = np.ones_like(rgba)
+    solid[:, :3] = rgba[:, :3] * rgba[:, 3:] + 1 - rgba[:, 3:]
+    return solid
+
+
+def unit_of(session: Session) -> str:
+    """Return the unit of the colour bar."""
+    return "log1p counts" if session.log else "counts"
+
+
+def _prediction(session: Session) -> Panel:
+    return _compare(session)[1]
+
+
+def _compare(session: Session) -> list[Panel]:
+    """Return truth, prediction and error, on the scales of the window."""
+    from dataclasses import replace
+
+    from napari_scfm.figures.panels import compare_panels
+
+    made, column = compared_gene(session)
+    hidden = made.hidden[:, column]
+    truth, guess, error = compare_panels(
+        session.fov,
+        np.where(hidden, made.truth[:, column], np.nan),
+        made.prediction[:, column],
+        session.gene,
+        model=made.model,
+        log=session.log,
+        colormap=session.colormap,
+    )
+    limits = gene_limits(session)
+    reach = error_reach(limits)
+    other = {} if made.guessed(session.gene) else {"unknown": "not known to the model"}
+    return [
+        replace(truth, limits=limits, unknown="not hidden"),
+        replace(guess, limits=limits, **other),
+        replace(error, limits=(-reach, reach), **other),
+    ]
+
+
+def _clusters(session: Session) -> list[Panel]:
+    from napari_scfm.figures.panel import Panel
+
+    made = session.clusters
+    return [
+        Panel(
+            title=f"Clusters of {made.model}",
+            categories=made.values,
+            names=tuple(str(number) for number in range(int(made.values.max()) + 1)),
+            note=f"Leiden, resolution {made.resolution:g}",
+        )
+    ]
+
+
+def _attention(session: Session) -> list[Panel]:
+    from dataclasses import replace
+
+    from napari_scfm.figures.panel import Streams
+
+    stream = session.stream
+    drawn = Streams(
+        lines=tuple(stream.lines),
+        strength=tuple(stream.strength),
+        faint=not stream.field.significant,
+    )
+    base = _view(session)[0]
+    over = f"over {base.title[:1].lower()}{base.title[1:]}" if base.title else ""
+    return [
+        replace(
+            base,
+            faded=SOFT,
+            title=f"Model attention ({stream.model}) {over}".strip(),
+            streams=drawn,
+            shares=stream.field.shares,
+            p_value=stream.field.p_value,
+            permutations=stream.field.permutations,
+            note="Key to query; residual after cell-type layout.",
+        )
+    ]
+
+
+def colour_of(channel: str) -> str:
+    """Return the colour of a channel on paper, as on the canvas."""
+    named = {"red": "#ff0000", "green": "#00ff00", "blue": "#0000ff"}
+    return named.get(channel_colormap(channel), "#ffffff")

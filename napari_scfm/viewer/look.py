@@ -1,0 +1,193 @@
+"""What the cells look like now: session in, colours, legend and hover table out.
+
+Pure functions of the session's state, so that the canvas, the comparison tiles and
+an exported figure cannot disagree.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from napari_scfm.viewer.cells import (
+    cell_names,
+    cell_types,
+    counts_of,
+    label_ids,
+    totals,
+)
+from napari_scfm.viewer.colouring import (
+    auto_limits,
+    category_rgba,
+    fade,
+    plain_rgba,
+    type_legend,
+    value_rgba,
+)
+from napari_scfm.viewer.session import Comparison, Legend
+
+if TYPE_CHECKING:
+    from napari.layers import Labels
+
+    from napari_scfm.viewer.session import Session
+
+
+_ALWAYS = ("cell", "type")
+
+
+@dataclass(eq=False)
+class Look:
+    """Colours of the cells in table order, before the selection dims them."""
+
+    rgba: np.ndarray
+    legend: Legend
+
+
+def comparison_of(session: Session) -> Comparison | None:
+    """Return the comparison if it belongs to the FOV that is shown."""
+    made = session.comparison
+    if made is None or session.fov is None or made.fov != session.fov.name:
+        return None
+    return made
+
+
+def compared_gene(session: Session) -> tuple[Comparison, int] | None:
+    """Return the comparison and the column of the gene that is shown."""
+    made = comparison_of(session)
+    column = None if made is None else made.column(session.gene)
+    return None if made is None or column is None else (made, column)
+
+
+def scaled(session: Session, counts: np.ndarray) -> np.ndarray:
+    """Return counts on the scale that is shown: as they are, or log1p."""
+    return np.log1p(np.clip(counts, 0, None)) if session.log else counts
+
+
+def gene_limits(session: Session) -> tuple[float, float]:
+    """Return the limits of the gene, chosen or from its truth; one scale for all."""
+    if session.limits is not None:
+        return session.limits
+    return auto_limits(scaled(session, counts_of(session.fov.table, session.gene)))
+
+
+def look(session: Session) -> Look:
+    """Return the colours that the session asks for."""
+    painters = {
+        "gene": _by_gene,
+        "type": _by_type,
+        "counts": _by_counts,
+        "clusters": _by_clusters,
+    }
+    if session.colour_by == "gene" and session.gene not in session.fov.table.var_names:
+        return _plain(session)
+    return painters.get(session.colour_by, _plain)(session)
+
+
+def _plain(session: Session) -> Look:
+    return Look(plain_rgba(session.n_cells), Legend())
+
+
+def _by_gene(session: Session) -> Look:
+    limits = gene_limits(session)
+    compared = compared_gene(session)
+    unit = "log1p counts" if session.log else "counts"
+    if session.shown == "prediction" and compared is not None:
+        made, column = compared
+        rgba = predicted_rgba(session, made, column, limits)
+        title = f"{session.gene}, {unit}"
+        note = f"predicted by {made.model}"
+        return Look(rgba, Legend(title, limits, session.colormap, note=note))
+    counts = counts_of(session.fov.table, session.gene)
+    rgba = value_rgba(scaled(session, counts), limits, session.colormap)
+    note = "measured"
+    if session.side_by_side and compared is not None:
+        note = f"truth and prediction; error ±{limits[1] - limits[0]:.3g}"
+    title = f"{session.gene}, {unit}"
+    return Look(rgba, Legend(title, limits, session.colormap, note=note))
+
+
+def predicted_rgba(
+    session: Session, made: Comparison, column: int, limits: tuple[float, float]
+) -> np.ndarray:
+    """Return colours of a prediction; cells that were visible are faded truth.
+
+    Hidden cells that the model could not guess are drawn as unknown.
+    """
+    visible = ~made.hidden[:, column]
+    values = np.where(visible, made.truth[:, column], made.prediction[:, column])
+    rgba = value_rgba(scaled(session, values), limits, session.colormap)
+    return fade(rgba, np.flatnonzero(visible))
+
+
+def _by_type(session: Session) -> Look:
+    types = cell_types(session.fov.table)
+    if types is None:
+        return _plain(session)
+    rgba = category_rgba(np.asarray(types.codes), len(types.categories))
+    return Look(rgba, Legend("Cell type", categories=type_legend(types)))
+
+
+def _by_counts(session: Session) -> Look:
+    values = scaled(session, totals(session.fov.table))
+    limits = session.limits or auto_limits(values)
+    rgba = value_rgba(values, limits, session.colormap)
+    unit = "log1p counts" if session.log else "counts"
+    return Look(rgba, Legend(f"All genes, {unit}", limits, session.colormap))
+
+
+def _by_clusters(session: Session) -> Look:
+    made = session.clusters
+    if made is None or made.fov != session.fov.name:
+        return _plain(session)
+    names = pd.Categorical(made.values, categories=range(int(made.values.max()) + 1))
+    rgba = category_rgba(np.asarray(names.codes), len(names.categories))
+    legend = Legend(
+        f"Clusters of {made.model}",
+        categories=type_legend(names),
+        note=f"Leiden, resolution {made.resolution:g}",
+    )
+    return Look(rgba, legend)
+
+
+def hover_base(session: Session) -> pd.DataFrame:
+    """Return what the status bar always says of a cell: its id, and its type."""
+    table = session.fov.table
+    ids = label_ids(session.fov)
+    columns: dict[str, object] = {"index": ids, "cell": cell_names(table)}
+    types = cell_types(table)
+    if types is not None:
+        columns["type"] = np.asarray(types)
+    return pd.DataFrame(columns)[ids > 0].reset_index(drop=True)
+
+
+def hover_values(session: Session) -> dict[str, np.ndarray]:
+    """Return what else it says now: the gene, its prediction, the cluster."""
+    table = session.fov.table
+    columns: dict[str, np.ndarray] = {}
+    if session.gene in table.var_names:
+        columns[session.gene] = counts_of(table, session.gene)
+        compared = compared_gene(session)
+        if compared is not None:
+            made, column = compared
+            # napari leaves out NaN of Python's float, which float32 is not
+            predicted = made.prediction[:, column].astype(np.float64)
+            columns[f"{session.gene} predicted"] = predicted
+            columns["error"] = predicted - made.truth[:, column]
+    if session.clusters is not None and session.clusters.fov == session.fov.name:
+        columns["cluster"] = session.clusters.values
+    labelled = label_ids(session.fov) > 0
+    return {name: values[labelled] for name, values in columns.items()}
+
+
+def refresh_hover(layer: Labels, session: Session) -> None:
+    """Put the values into a layer's features, in place: their rows never move."""
+    features = layer.features
+    values = hover_values(session)
+    # all of them, so that the gene stands first and not what was there before it
+    old = [n for n in features.columns[1:] if n not in _ALWAYS]
+    features.drop(columns=old, inplace=True)
+    for name, column in values.items():
+        features[name] = column

@@ -1,0 +1,179 @@
+"""Painter: keeps one viewer's cell layers in step with its session.
+
+It repaints only what changed, and marks the cells that are hidden from the model
+with a ring. It holds the viewer weakly.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Labels
+
+from napari_scfm.figures.palette import lut
+from napari_scfm.viewer import compare
+from napari_scfm.viewer.cells import label_ids
+from napari_scfm.viewer.colouring import HIDDEN, highlight, label_colormap
+from napari_scfm.viewer.fov_layers import (
+    FovLayers,
+    metadata,
+    placement,
+    refill,
+    role_of,
+)
+from napari_scfm.viewer.look import hover_base, look, refresh_hover
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+    from napari_scfm.viewer.session import Legend, Session
+
+_COLOURS = (
+    "colour_by",
+    "gene",
+    "log",
+    "limits",
+    "colormap",
+    "comparison",
+    "shown",
+    "clusters",
+    "side_by_side",
+)
+
+
+class Painter:
+    """Paints the cells of one viewer.
+
+    Attributes
+    ----------
+    layers
+        The layers of the FOV that is shown.
+    legend
+        What the colours mean, or None before the first FOV.
+    """
+
+    def __init__(self, viewer: Viewer, session: Session) -> None:
+        self._viewer = weakref.ref(viewer)
+        self._session = session
+        self._painted: tuple[Any, ...] = ()
+        self._hovered: tuple[Any, ...] = ()
+        self._ring: Labels | None = None
+        self.layers = FovLayers()
+        self.legend: Legend | None = None
+        lut(session.colormap)  # its first use costs a second, better now than later
+        for name in (*_COLOURS, "selection"):
+            getattr(session.events, name).connect(self.paint)
+        session.events.mask.connect(self.mark_hidden)
+        session.events.side_by_side.connect(self._arrange)
+        session.events.comparison.connect(self._arrange)
+        session.events.gene.connect(self._arrange)
+
+    def release(self) -> None:
+        """Paint nothing until the layers of the next FOV are there."""
+        self.layers = FovLayers()
+
+    def show(self, layers: FovLayers) -> None:
+        """Take over the layers of a FOV and paint them."""
+        self.layers = layers
+        self._painted = self._hovered = ()
+        if layers.cells is not None:
+            layers.cells.features = hover_base(self._session)
+        self.paint()
+        self.mark_hidden()
+
+    def paint(self) -> None:
+        """Recolour the cells, unless they look like that already."""
+        session, cells = self._session, self.layers.cells
+        if cells is None or session.fov is None:
+            return
+        colours = tuple(id_of(getattr(session, name)) for name in _COLOURS)
+        state = (session.fov.name, *colours, id(session.selection))
+        if state == self._painted:
+            return
+        seen = look(session)
+        ids = label_ids(session.fov)
+        cells.colormap = label_colormap(highlight(seen.rgba, session.selection), ids)
+        self._hover(cells)
+        viewer = self._viewer()
+        if viewer is not None:
+            compare.recolour(viewer, session)
+        self._painted, self.legend = state, seen.legend
+        session.painted.emit(seen.legend)
+
+    def _hover(self, cells: Labels) -> None:
+        session = self._session
+        state = (session.fov.name, session.gene, id(session.comparison))
+        state += (id(session.clusters),)
+        if state != self._hovered:
+            refresh_hover(cells, session)
+            self._hovered = state
+
+    def _arrange(self) -> None:
+        viewer = self._viewer()
+        if viewer is not None and self.layers.cells is not None:
+            compare.arrange(viewer, self._session)
+
+    def mark_hidden(self) -> None:
+        """Put a ring around the cells in which every gene is hidden."""
+        session, viewer, cells = self._session, self._viewer(), self.layers.cells
+        if viewer is None or session.fov is None or cells not in viewer.layers:
+            return
+        rows = hidden_rows(session)
+        if len(rows) == 0:
+            if self._ring in viewer.layers:
+                self._ring.visible = False
+            return
+        ring = self._ring_of_fov(viewer, cells)
+        ids = label_ids(session.fov)
+        rgba = np.zeros((len(ids), 4), dtype=np.float32)
+        rgba[rows] = HIDDEN
+        ring.colormap = label_colormap(rgba, ids)
+        ring.visible = cells.visible
+
+    def _ring_of_fov(self, viewer: Viewer, cells: Labels) -> Labels:
+        """Return the ring layer with the boundaries of the FOV that is shown."""
+        session = self._session
+        name = f"hidden from the model {session.fov.name}"
+        given = {
+            "name": name,
+            "metadata": metadata(session.slide, session.fov, "hidden", name),
+            **placement(session.fov),
+        }
+        if self._ring not in viewer.layers:
+            active = viewer.layers.selection.active
+            self._ring = Labels(thick_boundaries(np.asarray(cells.data)), **given)
+            viewer.layers.insert(viewer.layers.index(cells) + 1, self._ring)
+            self._ring.editable = False
+            viewer.layers.selection.active = active
+            session.parts["bind"]([self._ring])
+        elif role_of(self._ring)["fov"] != session.fov.name or (
+            role_of(self._ring)["slide"] is not session.slide
+        ):
+            refill(self._ring, thick_boundaries(np.asarray(cells.data)), given)
+        return self._ring
+
+
+def id_of(value: Any) -> Any:
+    """Return a value if it is plain, else its identity."""
+    return value if isinstance(value, str | bool | tuple | None) else id(value)
+
+
+def hidden_rows(session: Session) -> np.ndarray:
+    """Return the rows of the cells in which every gene is hidden."""
+    if session.mask is None:
+        return np.zeros(0, dtype=np.int64)
+    counts = np.diff(session.mask.matrix.indptr)
+    return np.flatnonzero((counts == session.mask.shape[1]) & (counts > 0))
+
+
+def thick_boundaries(labels: np.ndarray, width: int = 3) -> np.ndarray:
+    """Return labels with only the pixels within ``width`` of a boundary kept."""
+    inner = np.ones(labels.shape, dtype=bool)
+    for step in range(1, width + 1):
+        inner[step:] &= labels[step:] == labels[:-step]
+        inner[:-step] &= labels[:-step] == labels[step:]
+        inner[:, step:] &= labels[:, step:] == labels[:, :-step]
+        inner[:, :-step] &= labels[:, :-step] == labels[:, step:]
+    return np.where(inner, 0, labels).astype(labels.dtype)

@@ -1,0 +1,181 @@
+"""Selecting cells on the canvas: click, box and lasso.
+
+The gestures live in the viewer's mouse callbacks and do nothing while the tool is
+"pan". Selecting never hides anything. Shift adds to the selection, Alt takes away.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import shapely
+from napari.layers import Vectors
+
+from napari_scfm.errors import ScfmError
+from napari_scfm.viewer.cells import centroids, rows_of_labels
+from napari_scfm.viewer.session import NO_CELLS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from napari.viewer import Viewer
+
+    from napari_scfm.viewer.session import Session
+
+How = Literal["replace", "add", "subtract"]
+
+_ALT_GESTURES = ("drag_to_zoom", "double_click_to_zoom")
+_RUBBER = "selection outline"
+
+
+def cells_in_polygon(xy: np.ndarray, polygon: np.ndarray) -> np.ndarray:
+    """Return the rows whose centre lies in a polygon.
+
+    Parameters
+    ----------
+    xy
+        (n, 2) centres (x, y) in um.
+    polygon
+        (m, 2) corners (x, y) in um; fewer than 3 hold no cell.
+    """
+    if len(polygon) < 3:
+        return NO_CELLS
+    shape = shapely.make_valid(shapely.Polygon(polygon))
+    shapely.prepare(shape)
+    return np.flatnonzero(shapely.contains_xy(shape, xy[:, 0], xy[:, 1]))
+
+
+def cells_in_box(xy: np.ndarray, start: Sequence[float], end: Sequence[float]) -> Any:
+    """Return the rows whose centre lies between two corners (x, y) in um."""
+    low, high = np.minimum(start, end), np.maximum(start, end)
+    return np.flatnonzero(((xy >= low) & (xy <= high)).all(axis=1))
+
+
+def combined(old: np.ndarray, hit: np.ndarray, how: How) -> np.ndarray:
+    """Return the selection after a gesture, sorted, each row once."""
+    if how == "add":
+        return np.union1d(old, hit)
+    if how == "subtract":
+        return np.setdiff1d(old, hit)
+    return np.unique(hit)
+
+
+def how_of(modifiers: Sequence[Any]) -> How:
+    """Return what held keys make of a gesture."""
+    if "Shift" in modifiers:
+        return "add"
+    return "subtract" if "Alt" in modifiers else "replace"
+
+
+def install(viewer: Viewer, session: Session) -> None:
+    """Add the gestures to a viewer; once per session."""
+    if "gesture" in session.parts:
+        return
+    gesture = gesture_for(session)
+    session.parts["gesture"] = gesture
+    viewer.mouse_drag_callbacks.append(gesture)
+    reference = weakref.ref(viewer)
+    parked: dict[str, list[Any]] = {}
+
+    def on_tool(tool: str) -> None:
+        there = reference()
+        if there is not None:
+            _park(there, parked, tool != "pan")
+
+    session.parts["on_tool"] = on_tool
+    session.events.tool.connect(on_tool)
+
+
+def _park(viewer: Viewer, parked: dict[str, list[Any]], away: bool) -> None:
+    """Take napari's own Alt-drag and double-click zoom away while a tool is on."""
+    for name in ("mouse_drag_callbacks", "mouse_double_click_callbacks"):
+        callbacks = getattr(viewer, name)
+        if away and name not in parked:
+            parked[name] = [c for c in callbacks if c.__name__ in _ALT_GESTURES]
+            for callback in parked[name]:
+                callbacks.remove(callback)
+        elif not away and name in parked:
+            callbacks.extend(parked.pop(name))
+
+
+def gesture_for(session: Session) -> Callable[[Viewer, Any], Iterator[None]]:
+    """Return the mouse callback of a session."""
+
+    def select_cells(viewer: Viewer, event: Any) -> Iterator[None]:
+        if session.tool == "pan" or session.fov is None or event.button != 1:
+            return
+        track = [np.asarray(event.position)[-2:]]
+        how = how_of(event.modifiers)
+        start = np.asarray(event.pos)
+        event.handled = True
+        yield
+        far = False
+        while event.type == "mouse_move":
+            track.append(np.asarray(event.position)[-2:])
+            far = far or np.abs(np.asarray(event.pos) - start).max() > 3
+            if far and session.tool != "click":
+                _draw(viewer, session, outline(track, session.tool))
+            event.handled = True
+            yield
+        _draw(viewer, session, np.zeros((0, 2)))
+        event.handled = True
+        try:
+            hit = _hit(session, event, track, far)
+        except ScfmError as error:
+            session.fail(error)
+            return
+        session.selection = combined(session.selection, hit, how)
+
+    return select_cells
+
+
+def _hit(session: Session, event: Any, track: list[np.ndarray], far: bool) -> Any:
+    if not far or session.tool == "click":
+        return cell_at(session, track[0])
+    xy = centroids(session.fov.table)
+    if session.tool == "box":
+        return cells_in_box(xy, track[0][::-1], track[-1][::-1])
+    return cells_in_polygon(xy, np.array(track)[:, ::-1])
+
+
+def cell_at(session: Session, position: np.ndarray) -> np.ndarray:
+    """Return the row of the cell at a world position (y, x) in um, if any."""
+    labels = session.parts["painter"].layers.cells
+    value = labels.get_value(tuple(position), world=True)
+    return rows_of_labels(session.fov, np.atleast_1d(value or 0))
+
+
+def outline(track: Sequence[np.ndarray], tool: str) -> np.ndarray:
+    """Return the corners (y, x) of the box or lasso drawn so far."""
+    if tool == "lasso":
+        return np.array(track)
+    (top, left), (bottom, right) = track[0], track[-1]
+    return np.array([(top, left), (top, right), (bottom, right), (bottom, left)])
+
+
+def _draw(viewer: Viewer, session: Session, corners: np.ndarray) -> None:
+    """Show the rubber band; nothing in the grid, where it would take a tile."""
+    band = session.parts.get("rubber")
+    if len(corners) < 2 or viewer.canvas.grid.enabled:
+        if band is not None and band in viewer.layers:
+            active = viewer.layers.selection.active
+            viewer.layers.remove(band)
+            if active in viewer.layers:
+                viewer.layers.selection.active = active
+        session.parts.pop("rubber", None)
+        return
+    data = np.stack([corners, np.roll(corners, -1, axis=0) - corners], axis=1)
+    width = 2 / viewer.scene.camera.zoom
+    if band is None:
+        active = viewer.layers.selection.active
+        band = Vectors(
+            data, name=_RUBBER, edge_color="white", edge_width=width,
+            vector_style="line", units=("um", "um"),
+        )  # fmt: skip
+        viewer.add_layer(band)
+        session.parts["rubber"] = band
+        viewer.layers.selection.active = active
+    else:
+        band.data = data

@@ -1,0 +1,212 @@
+"""Session: what one napari viewer shows and works on, as evented state.
+
+There is one session per viewer, found with :func:`session_of`. Layers, docks and
+keys are views of it: they change its fields and listen to its events, and never
+talk to each other. No Qt, and no reference to the viewer, so that a closed viewer
+takes its session with it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from psygnal import EventedModel, Signal
+from pydantic import ConfigDict, PrivateAttr
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+    from napari_scfm.masks.history import MaskHistory
+
+ColourBy = Literal["nothing", "gene", "type", "counts", "clusters"]
+Tool = Literal["pan", "click", "box", "lasso"]
+Shown = Literal["truth", "prediction"]
+
+NO_CELLS = np.zeros(0, dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class Message:
+    """One sentence for the person at the screen."""
+
+    text: str = ""
+    level: Literal["info", "error"] = "info"
+
+
+@dataclass(frozen=True)
+class Legend:
+    """What the colours on the cells mean.
+
+    Attributes
+    ----------
+    title
+        What is shown.
+    limits, colormap
+        Of a value scale; None and "" for categories.
+    categories
+        (name, RGBA) of each category; empty for a value scale.
+    note
+        What else must be known, such as "predicted".
+    """
+
+    title: str = ""
+    limits: tuple[float, float] | None = None
+    colormap: str = ""
+    categories: tuple[tuple[str, tuple[float, ...]], ...] = ()
+    note: str = ""
+
+
+@dataclass(eq=False)
+class Comparison:
+    """Truth and prediction of one model on one FOV.
+
+    Attributes
+    ----------
+    fov, model
+        Names.
+    genes
+        Genes with hidden entries, in table order.
+    truth, prediction
+        (cells, genes) counts; prediction is NaN where the entry was visible, or the
+        model does not know the gene.
+    hidden
+        (cells, genes) whether the entry was hidden.
+    summary
+        One row per model and baseline.
+    result
+        The experiment's result, for saving and figures.
+    about
+        How it was made: model, sha256, seed, mask, versions.
+    """
+
+    fov: str
+    model: str
+    genes: list[str]
+    truth: np.ndarray
+    prediction: np.ndarray
+    hidden: np.ndarray
+    summary: Any
+    result: Any = None
+    about: dict[str, Any] = field(default_factory=dict)
+
+    def guessed(self, gene: str) -> bool:
+        """Return whether the model predicted anything of a gene."""
+        column = self.column(gene)
+        return column is not None and not np.isnan(self.prediction[:, column]).all()
+
+    def column(self, gene: str) -> int | None:
+        """Return the position of a gene, or None if it was not hidden."""
+        return self.genes.index(gene) if gene in self.genes else None
+
+
+@dataclass(eq=False)
+class Clusters:
+    """Cluster of each cell of one FOV, 0 = largest; ``about``: how it was made."""
+
+    fov: str
+    model: str
+    values: np.ndarray
+    resolution: float
+    about: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(eq=False)
+class Stream:
+    """Residual attention field of one FOV, with its streamlines.
+
+    Attributes
+    ----------
+    fov, model
+        Names.
+    field
+        The :class:`~napari_scfm.analysis.attention_field.AttentionField`.
+    lines
+        (m, 2) points (x, y) in um, m >= 2, along the flow.
+    strength
+        (m,) strength along each line, 0..1.
+    about
+        How it was made.
+    """
+
+    fov: str
+    model: str
+    field: Any
+    lines: list[np.ndarray] = field(default_factory=list)
+    strength: list[np.ndarray] = field(default_factory=list)
+    about: dict[str, Any] = field(default_factory=dict)
+
+
+class Session(EventedModel):
+    """State of one viewer; every field emits ``events.<field>`` when it changes.
+
+    ``painted`` is emitted with the :class:`Legend` after the cells were recoloured.
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+    painted: ClassVar[Signal] = Signal(object)
+
+    slide: Any = None
+    fov: Any = None
+    colour_by: ColourBy = "nothing"
+    gene: str = ""
+    log: bool = False
+    limits: tuple[float, float] | None = None
+    colormap: str = "viridis"
+    selection: np.ndarray = NO_CELLS
+    tool: Tool = "pan"
+    mask: Any = None
+    model: Any = None
+    comparison: Comparison | None = None
+    shown: Shown = "truth"
+    side_by_side: bool = False
+    clusters: Clusters | None = None
+    stream: Stream | None = None
+    message: Message = Message()
+    busy: str = ""
+
+    _histories: dict[str, MaskHistory] = PrivateAttr(default_factory=dict)
+    _parts: dict[str, Any] = PrivateAttr(default_factory=dict)
+
+    @property
+    def histories(self) -> dict[str, MaskHistory]:
+        """Undoable masks, one per FOV that was worked on."""
+        return self._histories
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        """Objects that live as long as the session, such as the painter."""
+        return self._parts
+
+    def say(self, text: str, level: Literal["info", "error"] = "info") -> None:
+        """Show one sentence; the same sentence twice is said twice."""
+        if self.message == Message(text, level):
+            self.message = Message()
+        self.message = Message(text, level)
+
+    def fail(self, error: Exception) -> None:
+        """Show an error as its sentence."""
+        self.say(str(error), "error")
+
+    @property
+    def n_cells(self) -> int:
+        """Number of cells of the FOV, 0 without one."""
+        return 0 if self.fov is None else int(self.fov.table.n_obs)
+
+
+_SESSIONS: WeakKeyDictionary[Viewer, Session] = WeakKeyDictionary()
+
+
+def bare(viewer: Viewer) -> Viewer:
+    """Return the viewer itself, where napari hands plugins a proxy of it."""
+    return getattr(viewer, "__wrapped__", viewer)
+
+
+def session_of(viewer: Viewer) -> Session:
+    """Return the session of a viewer; made on first use."""
+    viewer = bare(viewer)
+    if viewer not in _SESSIONS:
+        _SESSIONS[viewer] = Session()
+    return _SESSIONS[viewer]

@@ -1,0 +1,249 @@
+"""The long work behind Predict, Clusters and Attention, ready to run in a thread.
+
+Each function takes what it needs as values, never the viewer, reports progress and
+returns a result that the session shows or throws away whole.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_scfm import keys
+from napari_scfm.errors import MaskError, ModelError, SlideError
+from napari_scfm.experiments.provenance import provenance
+from napari_scfm.progress import report
+from napari_scfm.viewer.session import Clusters, Comparison, Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from anndata import AnnData
+
+    from napari_scfm.experiments.result import ExperimentResult
+    from napari_scfm.masks.mask import Mask
+    from napari_scfm.models.base import CellModel
+    from napari_scfm.progress import ProgressCallback
+    from napari_scfm.slides.slide import FieldOfView, Slide
+    from napari_scfm.viewer.session import Session
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """What a task reads, taken from the session before the thread starts."""
+
+    slide: Slide
+    fov: FieldOfView
+    model: CellModel
+    source: str
+    device: str
+    mask: Mask | None
+
+
+def work_of(session: Session, capability: str) -> Work:
+    """Return what a task reads.
+
+    Raises
+    ------
+    SlideError, ModelError
+        If no FOV is open, no model is loaded, or the model cannot do it.
+    """
+    if session.fov is None:
+        raise SlideError("No slide is open.", "Open a slide first.")
+    model = session.model
+    if model is None:
+        raise ModelError("No model is loaded.", "Choose one in step 3 and press Load.")
+    if capability not in model.info.capabilities:
+        able = ", ".join(sorted(model.info.capabilities))
+        raise ModelError(
+            f"Model {model.info.name} cannot {capability}; it can {able}.",
+            "Load another model in step 3, such as cellplm-mini.",
+        )
+    if session.n_cells == 0:
+        raise SlideError(
+            f"Field of view {session.fov.name} has no cells.", "Go to another one."
+        )
+    parts = session.parts
+    return Work(
+        session.slide,
+        session.fov,
+        model,
+        parts.get("model source", model.info.name),
+        parts.get("device", "auto"),
+        session.mask,
+    )
+
+
+def hidden_mask(work: Work) -> Mask:
+    """Return the mask of a task that needs one.
+
+    Raises
+    ------
+    MaskError
+        If nothing is hidden.
+    """
+    if work.mask is None or work.mask.n_hidden == 0:
+        raise MaskError(
+            "Nothing is hidden, so there is nothing to predict.",
+            "Hide genes or cells in step 4 first.",
+        )
+    return work.mask
+
+
+def predict(
+    work: Work,
+    baselines: Sequence[str] = ("gene-mean", "knn-space", "ridge"),
+    seed: int = 0,
+    progress: ProgressCallback | None = None,
+) -> Comparison:
+    """Let the model and the baselines guess what is hidden, and score them."""
+    from napari_scfm.experiments.run import run_experiment
+    from napari_scfm.experiments.spec import ExperimentSpec
+    from napari_scfm.masks.spec import MaskSpec
+
+    mask = hidden_mask(work)
+    spec = ExperimentSpec(
+        model=work.source,
+        mask=MaskSpec.from_mask(mask),
+        baselines=tuple(name for name in baselines if name != work.source),
+        seed=seed,
+        device=work.device,
+    )
+    result = run_experiment(
+        work.fov.table, spec, reference=other_fovs(work), progress=progress
+    )
+    return compared(work, result)
+
+
+def other_fovs(work: Work) -> AnnData | None:
+    """Return the cells of the slide's other FOVs, which were measured in full."""
+    names = [name for name in work.slide.fovs if name != work.fov.name]
+    if not names:
+        return None
+    table = work.slide.table
+    return table[table.obs[keys.FOV].isin(names)].copy()
+
+
+def compared(work: Work, result: ExperimentResult) -> Comparison:
+    """Return truth and prediction of the hidden entries, gene by gene."""
+    measured = work.fov.table[:, result.genes].X
+    truth = measured.toarray() if hasattr(measured, "toarray") else measured
+    return Comparison(
+        work.fov.name,
+        work.model.info.name,
+        list(result.genes),
+        np.asarray(truth, dtype=np.float32),
+        result.matrix(),
+        ~np.isnan(result.truth()),
+        result.summary,
+        result,
+        about_of(work, result.spec.seed),
+    )
+
+
+def about_of(work: Work, seed: int, **more: Any) -> dict[str, Any]:
+    """Return how a result was made, as plain values: for figures and files."""
+    return provenance(
+        work.model.info,
+        seed=seed,
+        slide=work.slide.name,
+        mask=mask_summary(work.mask),
+        **more,
+    )
+
+
+def mask_summary(mask: Mask | None) -> dict[str, Any]:
+    """Return what a mask hides, as plain values."""
+    if mask is None or mask.n_hidden == 0:
+        return {"hidden_entries": 0}
+    return {
+        "hidden_genes": list(mask.hidden_genes),
+        "hidden_cells": len(mask.hidden_cells),
+        "hidden_entries": int(mask.n_hidden),
+        "share": round(float(mask.share), 6),
+    }
+
+
+def known_genes(model: CellModel, table: AnnData) -> tuple[list[str], list[str]]:
+    """Return the table's genes that a model knows, and those it does not."""
+    from napari_scfm.genes.identity import match_genes
+
+    match = match_genes(table.var, model.info.genes)
+    return list(table.var_names[match.columns]), list(match.unmatched)
+
+
+def cluster_cells(
+    work: Work,
+    resolution: float = 1.0,
+    seed: int = 0,
+    progress: ProgressCallback | None = None,
+) -> Clusters:
+    """Cluster the cells of a FOV by the model's embedding."""
+    from napari_scfm.analysis.clusters import cluster
+
+    table = work.fov.table
+    report(progress, 0, 2, "reading the cells")
+    embedding = work.model.embed(table, mask=work.mask, progress=progress)
+    report(progress, 1, 2, "clustering")
+    values = cluster(embedding, resolution, seed)
+    report(progress, 2, 2, "clustered")
+    about = about_of(work, seed, resolution=resolution)
+    return Clusters(work.fov.name, work.model.info.name, values, resolution, about)
+
+
+def attention_stream(
+    work: Work,
+    layer: int = -1,
+    density: float = 1.0,
+    permutations: int = 99,
+    seed: int = 0,
+    progress: ProgressCallback | None = None,
+) -> Stream:
+    """Return the residual attention field of a FOV and its streamlines.
+
+    The null keeps cell types fixed, or clusters of the model's own embedding where
+    no types are known.
+    """
+    from napari_scfm.analysis.attention_field import attention_field
+
+    table = work.fov.table
+    report(progress, 0, 3, "reading the cells")
+    attention = work.model.attend(table, mask=work.mask, layer=layer, progress=progress)
+    report(progress, 1, 3, "testing against the null")
+    field = attention_field(
+        attention,
+        np.asarray(table.obsm[keys.SPATIAL], dtype=np.float64),
+        strata=strata(work, seed),
+        permutations=permutations,
+        seed=seed,
+        even_keys=True,
+    )
+    report(progress, 2, 3, "drawing the streams")
+    about = about_of(
+        work, seed, layer=layer, permutations=permutations, p_value=field.p_value
+    )
+    stream = Stream(work.fov.name, work.model.info.name, field, about=about)
+    return redrawn(stream, density)
+
+
+def strata(work: Work, seed: int = 0) -> Any:
+    """Return what the attention null keeps fixed: cell types, else clusters."""
+    from napari_scfm.analysis.clusters import cluster
+
+    table = work.fov.table
+    if keys.CELL_TYPE in table.obs:
+        return np.asarray(table.obs[keys.CELL_TYPE].astype(str))
+    return cluster(work.model.embed(table, mask=work.mask), 1.0, seed).astype(str)
+
+
+def redrawn(stream: Stream, density: float) -> Stream:
+    """Return a stream with its lines drawn at another density."""
+    from napari_scfm.analysis.streamlines import streamlines, strengths
+
+    lines = [line for line in streamlines(stream.field, density) if len(line) >= 2]
+    raw = strengths(stream.field, lines)
+    top = float(np.percentile(np.concatenate(raw), 95)) if raw else 1.0
+    weights = [np.clip(one / (top or 1.0), 0, 1) for one in raw]
+    return replace(stream, lines=lines, strength=weights)

@@ -1,0 +1,1 @@
+"""Qt and magicgui: the workbench, one step per file."""

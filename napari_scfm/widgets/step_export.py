@@ -1,0 +1,56 @@
+"""Step 8: write the figure of a field of view."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from magicgui.widgets import ComboBox, Container, SpinBox
+from qtpy.QtWidgets import QFileDialog
+
+from napari_scfm.viewer.export import WHAT, check_available, write_figure
+from napari_scfm.widgets.step import Context, Step, button, hint, narrow
+
+FORMATS = "PNG (*.png);;TIFF (*.tif);;PDF (*.pdf);;SVG (*.svg)"
+
+
+class ExportStep(Step):
+    """What to draw, resolution, Save."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__("8  Export", context)
+        choices = [(text, what) for what, text in WHAT.items()]
+        self.what = ComboBox(label="Draw", choices=choices)
+        self.dpi = SpinBox(label="DPI", value=200, min=72, max=1200)
+        self.form: Container[Any] = Container(widgets=[self.what, self.dpi])
+        narrow(self.what.native)
+        self.form.margins = (0, 0, 0, 0)
+        self.status = hint(
+            "A figure with scale bar, legend and title; PNG, TIFF, PDF or SVG."
+        )
+        self.body.addWidget(self.form.native)
+        self.body.addWidget(button("Save figure…", self.ask, "Choose a file"))
+        self.body.addWidget(self.status)
+
+    def ask(self) -> None:
+        """Ask for a file and write the figure."""
+        if not self.context.attempt(check_available, self.session, self.what.value):
+            return
+        fov = self.session.fov
+        start = f"{self.session.slide.name}_{fov.name}_{self.what.value}.png"
+        path, _ = QFileDialog.getSaveFileName(self, "Save figure", start, FORMATS)
+        if path:
+            self.save(Path(path))
+
+    def save(self, path: Path) -> None:
+        """Write the chosen figure to a file in the background."""
+        self.context.attempt(self._start, path)
+
+    def _start(self, path: Path) -> None:
+        session, what, dpi = self.session, self.what.value, self.dpi.value
+        draw = write_figure(session, what, path, dpi=dpi)
+        self.context.jobs.run(
+            f"Writing {path.name}",
+            lambda _: draw(),
+            lambda made: session.say(f"Figure written to {made}."),
+        )

@@ -1,0 +1,102 @@
+"""Clusters: planted groups are found, the same way each time."""
+
+from __future__ import annotations
+
+import random
+import sys
+
+import numpy as np
+import pytest
+from scipy.optimize import brentq
+from sklearn.datasets import make_blobs
+from sklearn.metrics import adjusted_rand_score
+
+from napari_scfm.analysis.clusters import by_size, cluster, neighbour_graph
+from napari_scfm.errors import MissingExtraError, ScfmError
+
+
+@pytest.fixture(scope="module")
+def blobs():
+    return make_blobs(
+        [300, 150, 60], n_features=8, centers=None, cluster_std=1.0, random_state=1
+    )
+
+
+def test_planted_groups_are_found_and_the_largest_is_0(blobs):
+    points, truth = blobs
+    found = cluster(points, resolution=0.1)
+    assert found.dtype == np.int32
+    assert adjusted_rand_score(truth, found) > 0.99
+    assert list(np.bincount(found)) == [300, 150, 60]
+
+
+def test_a_seed_repeats_and_the_callers_random_state_stays(blobs):
+    points, _ = blobs
+    random.seed(5)
+    state = random.getstate()
+    first = cluster(points, seed=3)
+    assert random.getstate() == state
+    np.testing.assert_array_equal(first, cluster(points, seed=3))
+
+
+def test_igraph_draws_from_the_random_module_again(blobs):
+    import igraph
+
+    cluster(blobs[0], seed=3)
+    random.seed(7)
+    one = igraph.Graph.Erdos_Renyi(n=30, p=0.3).get_edgelist()
+    random.seed(7)
+    assert igraph.Graph.Erdos_Renyi(n=30, p=0.3).get_edgelist() == one
+
+
+def test_a_higher_resolution_gives_more_clusters(blobs):
+    points, _ = blobs
+    assert cluster(points, 3.0).max() > cluster(points, 0.1).max()
+
+
+def test_weights_solve_the_equations_of_umap(blobs):
+    points = blobs[0][:60]
+    distance = np.linalg.norm(points[:, None] - points[None], axis=2)
+    directed = np.zeros((60, 60))
+    for i in range(60):
+        near = np.argsort(distance[i])[1:10]
+        beyond = distance[i, near] - distance[i, near[0]]
+        sigma = brentq(
+            lambda s, d=beyond: np.exp(-d / s).sum() - np.log2(10), 1e-9, 1e3
+        )
+        directed[i, near] = np.exp(-beyond / sigma)
+    expected = directed + directed.T - directed * directed.T
+    np.testing.assert_allclose(neighbour_graph(points, 10).toarray(), expected, 1e-6)
+
+
+@pytest.mark.parametrize("n", [0, 1, 2])
+def test_fewer_than_three_cells_are_one_cluster(n):
+    found = cluster(np.ones((n, 4)))
+    assert found.dtype == np.int32
+    assert list(found) == [0] * n
+
+
+def test_identical_cells_are_clustered_without_a_fault():
+    found = cluster(np.ones((40, 3)))
+    assert found.shape == (40,)
+
+
+def test_an_embedding_with_nan_is_refused_with_its_row():
+    points = np.zeros((5, 2))
+    points[3, 1] = np.nan
+    with pytest.raises(ScfmError, match=r"1 of 5 cells.*row 3"):
+        cluster(points)
+    with pytest.raises(ScfmError, match=r"\(cells, d\)"):
+        cluster(np.zeros(5))
+    with pytest.raises(ScfmError, match="above 0"):
+        cluster(np.zeros((5, 2)), resolution=0)
+
+
+def test_without_igraph_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "igraph", None)
+    with pytest.raises(MissingExtraError, match=r"napari-scfm\[leiden\]"):
+        cluster(np.random.default_rng(0).normal(size=(30, 3)))
+
+
+def test_by_size_breaks_ties_by_first_appearance():
+    assert list(by_size([5, 2, 2, 5, 9])) == [0, 1, 1, 0, 2]
