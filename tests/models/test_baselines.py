@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -276,7 +274,7 @@ def test_the_order_of_cells_and_genes_does_not_matter(name):
 # --- real data ---------------------------------------------------------------------
 
 
-def test_a_whole_real_slide_in_seconds_and_ridge_ahead_of_the_mean(real_data):
+def test_a_whole_real_slide_and_ridge_ahead_of_the_mean(real_data):
     import anndata
 
     path = "cosmx_nsclc_lung5_rep3/cosmx_nsclc_lung5_rep3_4fov.h5ad"
@@ -289,10 +287,8 @@ def test_a_whole_real_slide_in_seconds_and_ridge_ahead_of_the_mean(real_data):
     truth = np.log1p(fov.X[:, columns].toarray())
     score = {}
     for name in NAMES:
-        start = time.perf_counter()
         model = scfm.load_model(name).fit(slide, mask=mask)
         found = np.log1p(model.impute(fov, genes, mask=mask))
-        assert time.perf_counter() - start < 60
         varies = (truth.std(axis=0) > 0) & (found.std(axis=0) > 0)
         score[name] = np.mean(
             [

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 
@@ -104,15 +102,15 @@ def test_cells_without_a_label_do_not_shift_colours():
     np.testing.assert_allclose(colormap.map(np.array([0, 1, 2]))[1:], rgba[[0, 2]])
 
 
-def test_recolouring_many_cells_is_quick(viewer, make_slide):
+def test_recolouring_swaps_the_lookup_table_and_leaves_the_pixels(viewer, make_slide):
     session = open_slide(viewer, make_slide(4000))
     acts.colour_by_gene(session, "CD3E")
-    seconds = []
-    for gene in ("KRT8", "KRT18", "COL1A1", "EPCAM") * 2:
-        started = time.perf_counter()
-        acts.colour_by_gene(session, gene)
-        seconds.append(time.perf_counter() - started)
-    assert min(seconds) < 0.1
+    layer = viewer.layers["cells F001"]
+    pixels, colours = layer.data, layer.colormap.colors.copy()
+    acts.colour_by_gene(session, "KRT8")
+    assert viewer.layers["cells F001"] is layer
+    assert layer.data is pixels
+    assert not np.array_equal(layer.colormap.colors, colours)
 
 
 def test_fuzzy_search_ranks_prefixes_first():
