@@ -6,8 +6,11 @@ Nothing here knows Qt: a caller hands in a function that takes a
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+_NONE: Mapping[str, float] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -20,11 +23,17 @@ class Progress:
         Steps finished and steps in all; ``total`` 0 means unknown.
     message
         What is going on, for a person.
+    figures
+        Name -> number; empty for work that has none. Training sends ``epoch`` (from
+        1) and ``epochs``; from its second step on ``loss`` (of the last step),
+        ``rate`` (steps per second) and ``seconds_left``; and after each epoch
+        ``train_loss``, and ``validation_loss`` where FOVs are held out.
     """
 
     done: int
     total: int
     message: str = ""
+    figures: Mapping[str, float] = field(default_factory=lambda: _NONE)
 
 
 class Cancelled(Exception):
@@ -35,8 +44,12 @@ ProgressCallback = Callable[[Progress], None]
 
 
 def report(
-    progress: ProgressCallback | None, done: int, total: int, message: str = ""
+    progress: ProgressCallback | None,
+    done: int,
+    total: int,
+    message: str = "",
+    **figures: float,
 ) -> None:
     """Tell a progress callback, if there is one."""
     if progress is not None:
-        progress(Progress(done, total, message))
+        progress(Progress(done, total, message, figures))

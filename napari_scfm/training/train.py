@@ -52,10 +52,13 @@ def train(
     *,
     objective: str = "masked",
     labels: str | None = None,
+    genes: Sequence[str] = (),
+    reference: AnnData | None = None,
     validation: Sequence[str] = (),
     epochs: int = 50,
     seed: int = 0,
     out: str | Path | None = None,
+    resume: bool = False,
     device: str = "auto",
     settings: TrainSettings | None = None,
     progress: ProgressCallback | None = None,
@@ -73,6 +76,8 @@ def train(
         "masked": guess hidden genes, cells and entries.
     labels
         ``obs`` column for objectives that learn from labels; "masked" does not.
+    genes, reference
+        Target genes of "impute", and single cells in which they are measured.
     validation
         FOVs that are not trained on; they decide which epoch's weights are kept.
     epochs, seed
