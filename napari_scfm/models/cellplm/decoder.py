@@ -24,7 +24,11 @@ COVARIATES = ("batch", "dataset", "platform")
 
 
 class CovariateTable(nn.Module):
-    """A bare table of one vector per level; the sum stands for "unknown"."""
+    """A bare table of one vector per level; the sum stands for "unknown".
+
+    As in the original the sum has no gradient: cells of unknown origin do not train
+    the table.
+    """
 
     def __init__(self, levels: int, width: int) -> None:
         super().__init__()
@@ -32,7 +36,9 @@ class CovariateTable(nn.Module):
 
     def forward(self, codes: Tensor | None) -> Tensor:
         """Return (cells, width) for codes, (1, width) without."""
-        return self.weight.sum(0, keepdim=True) if codes is None else self.weight[codes]
+        if codes is None:
+            return self.weight.detach().sum(0, keepdim=True)
+        return self.weight[codes]
 
 
 class NegativeBinomialOutput(nn.Module):

@@ -3,10 +3,14 @@
 At evaluation the first two are linear maps. The mixture picks a component: the
 original draws it (a Gumbel sample), so its embeddings differ from run to run; here
 the most probable component is taken unless uniform draws are handed in.
+
+In training the variational ones add noise and a penalty; every draw is handed in.
 """
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -85,6 +89,24 @@ class MixtureInference(nn.Module):
         self.y_var = nn.Linear(clusters, latent)
 
 
+@dataclass(frozen=True)
+class MixtureParts:
+    """The distributions of a mixture, given the component of each cell.
+
+    Attributes
+    ----------
+    mean, variance
+        (cells, latent) of the cell.
+    component_mean, component_variance
+        (cells, latent) of its component.
+    """
+
+    mean: Tensor
+    variance: Tensor
+    component_mean: Tensor
+    component_variance: Tensor
+
+
 class MixtureLatent(nn.Module):
     """``gmvae``: a component per cell, then the mean given that component."""
 
@@ -112,17 +134,86 @@ class MixtureLatent(nn.Module):
         """
         score = self.logits(hidden)
         if uniform is not None:
-            score = score - torch.log(-torch.log(uniform + 1e-20) + 1e-20)
+            score = score + _gumbel(uniform)
         return nn.functional.one_hot(score.argmax(1), score.shape[1]).to(hidden.dtype)
 
     def forward(self, hidden: Tensor, uniform: Tensor | None = None) -> Tensor:
         """Return (cells, latent)."""
-        first, _, last = self.inference.inference_qzyx
-        assert isinstance(last, nn.ModuleDict)
-        component = self.component(hidden, uniform)
-        middle = torch.relu(first(torch.cat((hidden, component), dim=1)))
+        middle, last = self._middle(hidden, self.component(hidden, uniform))
         out: Tensor = last["mu"](middle)
         return out
+
+    def parts(self, hidden: Tensor, component: Tensor) -> MixtureParts:
+        """Return the distributions of cells and of their components.
+
+        Parameters
+        ----------
+        hidden
+            (cells, width).
+        component
+            (cells, clusters) weights that sum to 1.
+        """
+        middle, last = self._middle(hidden, component)
+        soft = nn.functional.softplus
+        return MixtureParts(
+            last["mu"](middle),
+            soft(last["var"](middle)),
+            self.inference.y_mu(component),
+            soft(self.inference.y_var(component)),
+        )
+
+    def sample(
+        self, hidden: Tensor, noise: Tensor, uniform: Tensor, *, hard: bool = False
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return a sample, the Gaussian and the categorical divergence.
+
+        Parameters
+        ----------
+        hidden
+            (cells, width).
+        noise
+            (cells, latent) standard normal draws.
+        uniform
+            (cells, clusters) uniform draws; the components are soft Gumbel samples
+            at temperature 1.
+        hard
+            One-hot components, as at evaluation.
+
+        Returns
+        -------
+        (cells, latent) z; the mean over cells of ``log N(z; cell) - log N(z;
+        component)``; the mean over cells of ``sum p log p + log K`` for the K
+        component weights p.
+        """
+        logits = self.logits(hidden)
+        component = torch.softmax(logits + _gumbel(uniform), dim=1)
+        if hard:
+            component = self.component(hidden, uniform)
+        parts = self.parts(hidden, component)
+        z = parts.mean + noise * torch.sqrt(parts.variance + 1e-10)
+        own = _log_normal(z, parts.mean, parts.variance)
+        other = _log_normal(z, parts.component_mean, parts.component_variance)
+        log_weight = torch.log_softmax(logits, dim=1)
+        categorical = (log_weight.exp() * log_weight).sum(1).mean()
+        gaussian = (own - other).sum(1).mean()
+        return z, gaussian, categorical + math.log(logits.shape[1])
+
+    def _middle(
+        self, hidden: Tensor, component: Tensor
+    ) -> tuple[Tensor, nn.ModuleDict]:
+        first, _, last = self.inference.inference_qzyx
+        assert isinstance(last, nn.ModuleDict)
+        return torch.relu(first(torch.cat((hidden, component), dim=1))), last
+
+
+def _gumbel(uniform: Tensor) -> Tensor:
+    return -torch.log(-torch.log(uniform + 1e-20) + 1e-20)
+
+
+def _log_normal(x: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
+    variance = variance + 1e-8
+    scale = math.log(2 * math.pi) + torch.log(variance)
+    return -0.5 * (scale + (x - mean).square() / variance)
 
 
 class Latent(nn.Module):
