@@ -15,7 +15,9 @@ import torch
 
 import napari_scfm as scfm
 from napari_scfm.errors import ModelError
+from napari_scfm.models.cellplm.config import CellPLMConfig
 from napari_scfm.models.cellplm.files import sha256
+from napari_scfm.models.cellplm.network import CellPLMNetwork
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -182,6 +184,47 @@ def test_save_and_load_give_the_same_numbers(
         again.impute(table, genes), model.impute(table, genes)
     )
     assert again.info.sha256 == sha256(folder / "model.safetensors")
+
+
+@pytest.mark.parametrize("latent", ["gmvae", "vae"])
+def test_a_small_file_of_the_released_layout(
+    shared: Path, tmp_path: Path, latent: str
+) -> None:
+    """The released configuration, narrow and with few genes; every tensor arrives."""
+    reference = shared / "reference"
+    values = json.loads((reference / "cellplm_20230926_85M.config.json").read_text())
+    genes = values["gene_list"][::40]
+    values |= {"latent_mod": latent, "gene_list": genes, "out_dim": len(genes)}
+    values |= {"enc_hid": 64, "dec_hid": 48, "post_latent_dim": 24}
+    values |= {"batch_num": 9, "dataset_num": 4}
+    torch.manual_seed(3)
+    network = CellPLMNetwork(CellPLMConfig.from_dict(values, "small"))
+    tensors = {k: torch.randn_like(v) for k, v in network.state_dict().items()}
+    names = json.loads((reference / "cellplm_85M_keys.json").read_text())["variants"]
+    (want,) = (v["keys"] for v in names.values() if v["latent_mod"] == latent)
+    unread = {
+        "embedder.norm0.weight": torch.ones(64),
+        "embedder.norm0.bias": torch.zeros(64),
+        "embedder.pe_enc.pe_enc.weight": torch.zeros(10_000, 64),
+    }
+    assert (tensors | unread).keys() == want.keys()
+    path = tmp_path / "small.best.ckpt"
+    content = {"model_state_dict": tensors | unread, "epoch": 3, "loss": 0.5}
+    torch.save(content, path)
+    path.with_name("small.config.json").write_text(json.dumps(values))
+
+    model = scfm.load_model(path, device="cpu")
+    report = model.load_report
+    assert report.missing == report.unexpected == [] == list(report.wrong_shape)
+    assert sorted(report.unused) == sorted(unread)
+    again = scfm.load_model(model.save(tmp_path / "saved"), device="cpu")
+    for one in (model, again):
+        state = one.network.state_dict()
+        assert state.keys() == tensors.keys()
+        assert all(torch.equal(state[k], tensors[k]) for k in tensors)
+    assert again.config.to_dict() == model.config.to_dict()
+    for name in ("lamda", "mask_beta", "mask_node_rate", "drop_node_rate"):
+        assert again.config.extra[name] == values[name]
 
 
 def test_verdict_on_positions(pair: Path) -> None:
