@@ -6,6 +6,7 @@ says which zeros are not real. The truth is read only by the metrics.
 
 from __future__ import annotations
 
+import copy
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,7 @@ def run_experiment(
     spec: ExperimentSpec,
     reference: AnnData | None = None,
     progress: ProgressCallback | None = None,
+    model: CellModel | None = None,
 ) -> ExperimentResult:
     """Hide entries of a table, predict them, and compare with the truth.
 
@@ -55,6 +57,9 @@ def run_experiment(
         ``table`` among them are left out.
     progress
         Told by each model as it works; Cancelled raised in it stops at once.
+    model
+        What ``spec.model`` names, where it is loaded already or was never saved;
+        default: it is loaded. It is not changed.
 
     Raises
     ------
@@ -73,8 +78,9 @@ def run_experiment(
     for done, name in enumerate(names):
         tell = partial(_tell, progress, name, done, len(names))
         tell(Progress(0, 1))
-        model = load_model(name, spec.device)
-        predictions.append(_predicted(model, name, spec, shown, mask, combined, tell))
+        given = copy.copy(model) if name == spec.model else None
+        guesser = given or load_model(name, spec.device)
+        predictions.append(_predicted(guesser, name, spec, shown, mask, combined, tell))
     tell(Progress(1, 1, "scoring"))
     notes += _notes(mask, others, predictions)
     return score(spec, table, mask, predictions, notes)

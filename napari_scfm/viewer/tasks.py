@@ -112,7 +112,11 @@ def predict(
         device=work.device,
     )
     result = run_experiment(
-        work.fov.table, spec, reference=other_fovs(work), progress=progress
+        work.fov.table,
+        spec,
+        reference=other_fovs(work),
+        progress=progress,
+        model=work.model,
     )
     return compared(work, result)
 

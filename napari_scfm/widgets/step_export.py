@@ -1,4 +1,4 @@
-"""Step 8: write the figure of a field of view."""
+"""Step 9: write the figure of a field of view."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class ExportStep(Step):
     """What to draw, resolution, Save."""
 
     def __init__(self, context: Context) -> None:
-        super().__init__("8  Export", context)
+        super().__init__("9  Export", context)
         choices = [(text, what) for what, text in WHAT.items()]
         self.what = ComboBox(label="Draw", choices=choices)
         self.dpi = SpinBox(label="DPI", value=200, min=72, max=1200)

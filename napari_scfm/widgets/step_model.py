@@ -9,6 +9,8 @@ from qtpy.QtWidgets import QComboBox, QFileDialog
 
 from napari_scfm.errors import named
 from napari_scfm.viewer.tasks import known_genes
+from napari_scfm.viewer.trained import training_lines
+from napari_scfm.viewer.training import TRAINED, choose
 from napari_scfm.widgets.step import Context, Step, button, hint, narrow, row
 
 if TYPE_CHECKING:
@@ -46,10 +48,25 @@ class ModelStep(Step):
             self.names.setItemData(number, info.description, 3)
         mini = self.names.findText("cellplm-mini")
         self.names.setCurrentIndex(max(mini, 0))
+        self._shipped = self.names.count()
+
+    def _offer_trained(self) -> None:
+        """List what was trained in this session, and choose what is loaded."""
+        while self.names.count() > self._shipped:
+            self.names.removeItem(self._shipped)
+        self.names.addItems(list(self.session.parts.get(TRAINED, {})))
+        model = self.session.model
+        if model is not None and self.names.findText(model.info.name) >= 0:
+            self.names.setCurrentText(model.info.name)
 
     def load_chosen(self) -> None:
         """Load the model that is chosen in the list."""
-        self.load_name(self.names.currentText())
+        name = self.names.currentText()
+        if name not in self.session.parts.get(TRAINED, {}):
+            self.load_name(name)
+            return
+        choose(self.session, name)
+        self.session.say(f"{name}, trained in this session, is chosen.")
 
     def load_name(self, name: str | Path) -> None:
         """Load a model by name or path in the background."""
@@ -75,6 +92,7 @@ class ModelStep(Step):
 
     def _on_model(self) -> None:
         model, fov = self.session.model, self.session.fov
+        self._offer_trained()
         self.card.setText(EMPTY if model is None else card(model, fov))
 
 
@@ -84,7 +102,10 @@ def card(model: CellModel, fov: Any) -> str:
     able = ", ".join(sorted(info.capabilities))
     lines = [f"<b>{info.name}</b> · {info.description}", f"Can {able}."]
     if info.parameters:
-        lines.append(f"{info.parameters:,} parameters · licence {info.licence or '-'}")
+        lines.append(f"{info.parameters:,} parameters")
+        if info.licence:
+            lines[-1] += f" · licence {info.licence}"
+    lines += training_lines(model)
     device = getattr(model, "device", None)
     if device is not None:
         lines.append(f"Runs on {device}.")

@@ -33,6 +33,7 @@ from napari_scfm.widgets.step_export import ExportStep
 from napari_scfm.widgets.step_mask import MaskStep
 from napari_scfm.widgets.step_model import ModelStep
 from napari_scfm.widgets.step_slide import SlideStep
+from napari_scfm.widgets.step_train import TrainStep
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -75,7 +76,7 @@ class Workbench(QWidget):
 
     Attributes
     ----------
-    slide, colour, model, mask, compare, clusters, attention, export
+    slide, colour, model, mask, compare, clusters, attention, train, export
         The steps.
     jobs
         Runs long work.
@@ -96,6 +97,7 @@ class Workbench(QWidget):
         self.compare = CompareStep(self.context)
         self.clusters = ClustersStep(self.context)
         self.attention = AttentionStep(self.context)
+        self.train = TrainStep(self.context)
         self.export = ExportStep(self.context)
         self.keys = Step("Keys", self.context)
         self.keys.body.addWidget(hint(key_table()))
@@ -114,6 +116,7 @@ class Workbench(QWidget):
             self.compare,
             self.clusters,
             self.attention,
+            self.train,
             self.export,
         ]
 

@@ -20,7 +20,7 @@ def test_an_empty_workbench_says_what_to_do(workbench):
     assert "Drop a CosMx or MERSCOPE folder" in workbench.slide.about.text()
     assert "No model is loaded" in workbench.model.card.text()
     assert not workbench.slide.fovs.isVisible()
-    assert len(workbench.steps) == 8
+    assert len(workbench.steps) == 9
     for step in workbench.steps:
         step.expand(animate=False)
         assert step.content().minimumSizeHint().width() <= 290, step.title

@@ -1,0 +1,74 @@
+"""What is said of a trained model: what it learned, from what, and how well."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from napari_scfm.errors import counted, named
+from napari_scfm.viewer.training import GOALS
+
+if TYPE_CHECKING:
+    from napari_scfm.models.base import CellModel
+
+SCORES = {
+    "pearson_genes": "Pearson of hidden genes",
+    "pearson_cells": "of hidden cells",
+    "pearson": "Pearson",
+    "accuracy": "accuracy",
+    "macro_f1": "macro F1",
+}
+"""Figures of a training record that a person can read, and their names."""
+
+
+def record_of(model: CellModel | None) -> dict[str, Any]:
+    """Return how a model was trained; empty where that is not known."""
+    config = getattr(model, "config", None)
+    record = {} if config is None else config.extra.get("training", {})
+    return record if isinstance(record, dict) else {}
+
+
+def training_lines(model: CellModel | None) -> list[str]:
+    """Return objective, data and held-out score of a trained model, a line each."""
+    record = record_of(model)
+    if not record:
+        return []
+    titles = {goal.name: goal.title for goal in GOALS}
+    objective = str(record.get("objective", ""))
+    fovs, held_out = record.get("fovs", []), record.get("validation", [])
+    cells = record.get("cells")
+    on = f"{cells:,} cells of {named(fovs, 4)}" if cells else named(fovs, 4)
+    lines = [
+        f"Trained to: {titles.get(objective, objective).lower()}.",
+        f"Learned from {on}, {counted(int(record.get('epochs', 0)), 'epoch')}.",
+    ]
+    if held_out:
+        lines.append(f"Held out {named(held_out, 4)}{score_text(record)}.")
+    else:
+        lines.append("Nothing was held out, so there is no honest score.")
+    return lines
+
+
+def score_text(record: dict[str, Any]) -> str:
+    """Return the held-out scores of a record, as they follow a name."""
+    scores = record.get("scores", {})
+    told = [
+        f"{text} {scores[name]:.2f}" for name, text in SCORES.items() if name in scores
+    ]
+    if not told and "loss" in scores:
+        told = [f"loss {scores['loss']:.3f}"]
+    return f": {', '.join(told)}" if told else ""
+
+
+def told(model: CellModel) -> str:
+    """Return what to say when a training has ended well."""
+    record = record_of(model)
+    held_out, score = record.get("validation", []), score_text(record)
+    text = f"{model.info.name} is trained and chosen in step 3, not saved yet."
+    if held_out and score:
+        text += f" On {named(held_out, 3)}, which it did not learn from{score}."
+    return text
+
+
+def learned_from(model: CellModel | None, fov: str) -> bool:
+    """Return whether a model was trained on a field of view of that name."""
+    return fov in record_of(model).get("fovs", [])

@@ -1,0 +1,414 @@
+"""Training on the slide that is open: what can be chosen, the run, and its model.
+
+Everything that can be refused before the work begins is refused in words; the work
+itself is :func:`napari_scfm.train`. The model that the session shows is not touched
+until there is a better one to show.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from napari_scfm import keys
+from napari_scfm.errors import ModelError, SlideError, SpecError, counted, named
+from napari_scfm.progress import Progress
+from napari_scfm.viewer.masking import as_spelled
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import pandas as pd
+    from anndata import AnnData
+
+    from napari_scfm.models.base import CellModel
+    from napari_scfm.progress import ProgressCallback
+    from napari_scfm.slides.slide import Slide
+    from napari_scfm.viewer.session import Session
+
+Size = Literal["small", "base"]
+
+FEWEST, MOST = 2, 60
+"""Classes that a column of labels may have."""
+
+NOT_LABELS = (keys.FOV, keys.CELL_ID, keys.LABEL, "cell_ID", "batch", "sample")
+"""``obs`` columns that name cells, fields of view or samples."""
+
+TRAINED = "trained"
+"""Key of ``session.parts``: name -> (model trained in this session, its source)."""
+
+
+@dataclass(frozen=True)
+class Goal:
+    """One objective, in the words of the person who chooses it."""
+
+    name: str
+    title: str
+    text: str
+    labelled: bool = False
+
+
+GOALS: tuple[Goal, ...] = (
+    Goal(
+        "masked",
+        "Guess hidden genes and cells",
+        "Hides genes and cells from itself and learns to guess them back; needs no "
+        "labels.",
+    ),
+    Goal(
+        "impute",
+        "Impute chosen genes",
+        "Learns to guess the genes you choose from the others, on this slide or on "
+        "single-cell data.",
+    ),
+    Goal(
+        "supcon",
+        "Separate my labels",
+        "Learns an embedding in which cells of one label lie together; for Clusters.",
+        labelled=True,
+    ),
+    Goal(
+        "annotate",
+        "Annotate cells",
+        "Learns to name the label of a cell, also where no label was given.",
+        labelled=True,
+    ),
+)
+
+
+def goal_of(name: str) -> Goal:
+    """Return the goal of an objective's name."""
+    return next(goal for goal in GOALS if goal.name == name)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a person asked for.
+
+    Attributes
+    ----------
+    objective
+        Name of a goal.
+    fresh
+        Begin with a new model, not with the one that is loaded.
+    labels
+        ``obs`` column of the labels.
+    genes
+        Genes to impute.
+    reference
+        An .h5ad of single cells in which the genes are measured, or "".
+    held_out
+        Fields of view that are not trained on.
+    epochs
+        Passes over the fields of view.
+    minutes
+        If above 0, as many epochs as fit in this time, instead of ``epochs``.
+    seed
+        Of everything random.
+    size
+        Of a new model.
+    """
+
+    objective: str = "masked"
+    fresh: bool = True
+    labels: str = ""
+    genes: tuple[str, ...] = ()
+    reference: str = ""
+    held_out: tuple[str, ...] = ()
+    epochs: int = 50
+    minutes: float = 0.0
+    seed: int = 0
+    size: Size = "small"
+
+
+@dataclass(frozen=True, eq=False)
+class TrainWork:
+    """What the thread reads, taken from the session before it starts."""
+
+    slide: Slide
+    plan: Plan
+    model: CellModel | str
+    device: str
+    name: str
+    settings: Any = field(default=None)
+
+
+def label_columns(obs: pd.DataFrame) -> dict[str, int]:
+    """Return the columns that can be labels, and how many classes each has.
+
+    Text or categories with 2 to 60 classes, not the name of a cell, a field of view
+    or a sample; the published cell type first.
+    """
+    found = {}
+    for name in obs.columns:
+        column = obs[name]
+        if name in NOT_LABELS or column.dtype.kind not in "OUSb":
+            continue
+        classes = int(column.nunique())
+        if FEWEST <= classes <= MOST:
+            found[str(name)] = classes
+    return dict(sorted(found.items(), key=lambda item: item[0] != keys.CELL_TYPE))
+
+
+def default_held_out(session: Session) -> tuple[str, ...]:
+    """Return the field of view that is shown, if it is not the only one."""
+    slide, fov = session.slide, session.fov
+    if slide is None or fov is None or len(slide.fovs) < 2:
+        return ()
+    return (fov.name,)
+
+
+def genes_in(text: str) -> list[str]:
+    """Return the gene names of a pasted list, in its order."""
+    return list(dict.fromkeys(re.findall(r"[^\s,;\"']+", text)))
+
+
+def hidden_genes(session: Session) -> list[str]:
+    """Return the genes that are hidden in all cells of the field of view."""
+    return [] if session.mask is None else list(session.mask.hidden_genes)
+
+
+def prepare(session: Session, plan: Plan) -> TrainWork:
+    """Return the work of a plan.
+
+    Raises
+    ------
+    ScfmError
+        If no slide is open, no model is loaded to go on from, or labels, genes or
+        fields of view to train on are missing.
+    """
+    slide = session.slide
+    if slide is None:
+        raise SlideError("No slide is open.", "Open a slide in step 1 first.")
+    _check_start(session, plan)
+    left = [name for name in slide.fovs if name not in plan.held_out]
+    if not left:
+        raise SpecError(
+            "Every field of view is held out, so none is left to train on.",
+            "Untick at least one.",
+        )
+    if goal_of(plan.objective).labelled and not plan.labels:
+        raise SpecError(
+            f"{slide.name} has no labels to learn from: no column of its table has "
+            f"{FEWEST} to {MOST} classes.",
+            "Open a slide with cell types, or train to guess hidden genes and cells.",
+        )
+    if plan.objective == "impute":
+        plan = replace(plan, genes=tuple(_targets(session, plan)))
+    return TrainWork(
+        slide,
+        plan,
+        "cellplm" if plan.fresh else session.model,
+        session.parts.get("device", "auto"),
+        _free_name(session, plan.objective),
+        settings_of(plan),
+    )
+
+
+def _check_start(session: Session, plan: Plan) -> None:
+    if plan.fresh:
+        return
+    if session.model is None:
+        raise ModelError(
+            "No model is loaded to go on from.",
+            "Load one in step 3, or start from a new model.",
+        )
+    if session.model.info.parameters == 0:
+        raise ModelError(
+            f"{session.model.info.name} has no weights to train; it is fitted anew "
+            "on each table.",
+            "Load cellplm-mini in step 3, or start from a new model.",
+        )
+
+
+def _targets(session: Session, plan: Plan) -> list[str]:
+    """Return the genes to impute, as the table spells them."""
+    table = session.fov.table
+    genes = as_spelled(plan.genes or hidden_genes(session), table.var_names)
+    if not genes:
+        raise SpecError(
+            "No gene to impute is chosen.",
+            "Type or paste gene names, or hide genes in step 4.",
+        )
+    missing = [gene for gene in genes if gene not in table.var_names]
+    if missing and not plan.reference:
+        raise SpecError(
+            f"This slide does not measure {named(missing)}, so they cannot be learned "
+            "from it.",
+            "Correct the names, or add single-cell data that measures them.",
+        )
+    if not plan.fresh:
+        _check_known(session.model, genes, table)
+    return genes
+
+
+def _check_known(model: CellModel, genes: Sequence[str], table: AnnData) -> None:
+    from napari_scfm.viewer.tasks import known_genes
+
+    known, _ = known_genes(model, table)
+    blind = [g for g in genes if g in table.var_names and g not in known]
+    if blind:
+        raise ModelError(
+            f"{model.info.name} does not know {named(blind)}.",
+            "Start from a new model, which learns all genes of the slide.",
+        )
+
+
+def _free_name(session: Session, objective: str) -> str:
+    """Return a name that no other model of this session has."""
+    taken = session.parts.get(TRAINED, {})
+    name, number = f"trained-{objective}", 1
+    while name in taken:
+        number += 1
+        name = f"trained-{objective}-{number}"
+    return name
+
+
+def settings_of(plan: Plan) -> Any:
+    """Return the settings of a plan's size."""
+    from napari_scfm.training.settings import TrainSettings
+
+    if plan.size == "base":
+        return TrainSettings(width=256, layers=4, latent=64)
+    return TrainSettings()
+
+
+def train_on(work: TrainWork, progress: ProgressCallback | None = None) -> CellModel:
+    """Train on a slide and return the model; nothing of the session is touched."""
+    from anndata import read_h5ad
+
+    plan = work.plan
+    table = work.slide.table
+    _check_labels(table, plan)
+    more: dict[str, Any] = {}
+    if plan.objective == "impute":
+        more["genes"] = plan.genes
+        if plan.reference:
+            more["reference"] = read_h5ad(plan.reference)
+    if plan.labels and goal_of(plan.objective).labelled:
+        more["labels"] = plan.labels
+    epochs = plan.epochs
+    if plan.minutes > 0:
+        seconds = _time_of_an_epoch(work, table, more, progress)
+        epochs = max(1, int((plan.minutes * 60 - seconds) / seconds))
+    model = _trained(work, table, more, epochs, progress)
+    licence = "" if plan.fresh else model.info.licence
+    model.info = replace(model.info, name=work.name, licence=licence)
+    return model
+
+
+def _check_labels(table: AnnData, plan: Plan) -> None:
+    """Refuse labels with one class on what is trained on."""
+    if not goal_of(plan.objective).labelled:
+        return
+    rows = ~table.obs[keys.FOV].isin(plan.held_out)
+    classes = table.obs.loc[rows, plan.labels].dropna().unique()
+    if len(classes) < FEWEST:
+        raise SpecError(
+            f"Without {named(plan.held_out)}, {plan.labels!r} has "
+            f"{counted(len(classes), 'class', 'classes')}; telling labels apart "
+            "takes two.",
+            "Hold out other fields of view, or choose another column.",
+        )
+
+
+def _trained(
+    work: TrainWork,
+    table: AnnData,
+    more: dict[str, Any],
+    epochs: int,
+    progress: ProgressCallback | None,
+) -> CellModel:
+    from napari_scfm.training.train import train
+
+    return train(
+        work.model,
+        table,
+        objective=work.plan.objective,
+        validation=work.plan.held_out,
+        epochs=epochs,
+        seed=work.plan.seed,
+        device=work.device,
+        settings=work.settings,
+        progress=progress,
+        **more,
+    )
+
+
+def _time_of_an_epoch(
+    work: TrainWork,
+    table: AnnData,
+    more: dict[str, Any],
+    progress: ProgressCallback | None,
+) -> float:
+    """Train one epoch on trial; return the seconds that it took."""
+
+    def tell(told: Progress) -> None:
+        if progress is not None:
+            progress(Progress(told.done, told.total, "Timing one epoch"))
+
+    start = time.perf_counter()
+    _trained(work, table, more, 1, tell)
+    return time.perf_counter() - start
+
+
+def take(session: Session, model: CellModel, folder: Path | None = None) -> None:
+    """Make a trained model the session's own, and remember it by its name.
+
+    Parameters
+    ----------
+    session
+        Gets the model.
+    model
+        The model.
+    folder
+        Where it was saved; None before that.
+    """
+    name = model.info.name
+    source = name if folder is None else str(folder)
+    session.parts.setdefault(TRAINED, {})[name] = (model, source)
+    choose(session, name)
+
+
+def choose(session: Session, name: str) -> None:
+    """Make a model that was trained in this session the session's own."""
+    session.model, session.parts["model source"] = session.parts[TRAINED][name]
+
+
+def forget(session: Session, model: CellModel) -> None:
+    """Take a trained model from the list of this session, for its saved self."""
+    session.parts[TRAINED].pop(model.info.name, None)
+
+
+def save(model: CellModel, folder: str | Path, device: str = "auto") -> CellModel:
+    """Write a model into a folder and return it as read back from there.
+
+    Raises
+    ------
+    ModelError
+        If the folder holds other files, or cannot be written.
+    """
+    from pathlib import Path
+
+    from napari_scfm.models.hub import load_model
+
+    folder = Path(folder)
+    try:
+        if folder.is_dir() and any(folder.iterdir()) and not _is_model(folder):
+            raise ModelError(
+                f"{folder} holds other files.", "Choose an empty or a new folder."
+            )
+        model.save(folder)
+    except OSError as error:
+        raise ModelError(
+            f"{folder} cannot be written: {error.strerror}.", "Choose another folder."
+        ) from error
+    return load_model(folder, device)
+
+
+def _is_model(folder: Path) -> bool:
+    names = {path.name for path in folder.iterdir()}
+    return names <= {"model.safetensors", "config.json", "metrics.json", "README.md"}
