@@ -19,6 +19,7 @@ from napari_scfm.errors import ModelError, named
 from napari_scfm.genes.identity import match_genes
 from napari_scfm.models.bags import bags
 from napari_scfm.models.cellplm.positions import scale_coordinates
+from napari_scfm.models.scale import scale_note
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -125,11 +126,8 @@ class TableReading:
                 f"{named(names)}.",
                 "Models read raw counts.",
             )
-        if np.any(counts.data[:10000] % 1):
-            self.notes.append(
-                "Counts are not whole numbers; models read raw counts and take "
-                "the logarithm themselves."
-            )
+        if note := scale_note(self.table.X, list(self.table.var_names)):
+            self.notes.append(note)
         return counts
 
     def _bags(self, compat: bool) -> list[np.ndarray]:
