@@ -31,6 +31,11 @@ SHOWN = (
     *("mcc_expressed", "n_entries", "n_genes", "n_cells"),
 )
 """Columns of the summary that are printed; summary.csv has all."""
+POOLED = (
+    *("model", "kind", "pooled_rmse", "pooled_mae", "pooled_pearson"),
+    *("pooled_cosine", "mcc_all", "n_entries", "n_genes", "n_cells"),
+)
+"""What is printed of a denoising experiment (--mask-dropout)."""
 
 
 def experiment(
@@ -59,6 +64,14 @@ def experiment(
         int,
         typer.Option(min=0, metavar="N", help="N genes from each sparsity stratum."),
     ] = 0,
+    mask_dropout: Annotated[
+        str,
+        typer.Option(
+            metavar="exp|uniform",
+            help="A tenth of each cell's non-zero counts: denoising. exp takes low "
+            "counts rather than high ones (DeepImpute).",
+        ),
+    ] = "",
     baselines: Annotated[
         str, typer.Option(metavar="B,B", help="Baselines printed beside the model.")
     ] = "gene-mean,knn-space,ridge",
@@ -78,8 +91,9 @@ def experiment(
 ) -> None:
     """Hide genes, cells or entries of a FOV, predict them, and score against truth.
 
-    Prints the summary (one row per model and baseline, on log1p counts) and writes
-    spec.json, summary.csv, per-gene and per-cell tables and all predictions.
+    Prints the summary (one row per model and baseline, on log1p counts; of a dropout
+    on log1p of counts per 10,000, all entries pooled) and writes spec.json,
+    summary.csv, per-gene and per-cell tables and all predictions.
 
     Example: napari-scfm experiment sample_data/cosmx_synthetic --fov F004
     --mask-genes EPCAM,CD3E -o result
@@ -101,6 +115,7 @@ def experiment(
         "cells": mask_cells,
         "entries": mask_entries,
         "strata": mask_strata,
+        "dropout": mask_dropout,
     }
     if given:
         wanted = given.model_copy(update=place)
@@ -118,7 +133,8 @@ def experiment(
     with progress_bar("Experiment") as progress:
         result = run_experiment(table, wanted, reference=others, progress=progress)
     result.save(out)
-    typer.echo(result.summary[list(SHOWN)].to_string(index=False, float_format="%.3f"))
+    shown = list(POOLED if wanted.mask.dropout else SHOWN)
+    typer.echo(result.summary[shown].to_string(index=False, float_format="%.3f"))
     for note in result.notes:
         typer.echo(note, err=True)
     typer.echo(f"Written to {out}.", err=True)
@@ -143,12 +159,21 @@ def _mask_from_options(
         fields["entries"] = {"fraction": asked["entries"]}
     if asked["strata"]:
         fields["per_stratum"] = asked["strata"]
+    if asked["dropout"]:
+        fields["dropout"] = {"rule": _rule(asked["dropout"])}
     if len(fields) == 1:
         raise SpecError(
             "The experiment hides nothing.",
-            "Add --mask-genes, --mask-cells, --mask-entries, --mask-strata or --spec.",
+            "Add --mask-genes, --mask-cells, --mask-entries, --mask-strata, "
+            "--mask-dropout or --spec.",
         )
     return MaskSpec(**fields)
+
+
+def _rule(text: str) -> str:
+    if text not in ("exp", "uniform"):
+        raise SpecError(f"--mask-dropout {text} is no rule.", "Give exp or uniform.")
+    return text
 
 
 def _named_or_refused(kind: str, text: str, known: Index, such: str) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from napari_scfm.analysis.metrics import cell_metrics, gene_metrics, summarise
+from napari_scfm.analysis.pooled import pooled_metrics
 from napari_scfm.experiments.result import ExperimentResult
 
 if TYPE_CHECKING:
@@ -48,8 +49,7 @@ def score(
 
     genes = mask.touched_genes
     entries = mask.matrix.tocoo()
-    column = np.full(mask.shape[1], -1)
-    column[np.isin(mask.genes, genes)] = np.arange(len(genes))
+    column = np.where(touched := np.isin(mask.genes, genes), touched.cumsum() - 1, -1)
     at = (entries.row, column[entries.col])
     counts = sparse.csr_array(table.X, dtype=np.float32).toarray()
     truth = counts[:, column >= 0]
@@ -64,6 +64,7 @@ def score(
         values[at] = one.values
         row = {"model": one.name, "kind": one.kind}
         scores = summarise(truth, values, hidden, counts)
+        scores |= pooled_metrics(truth, values, hidden, counts.sum(axis=1))
         summary.append(row | scores | _left_out(one, genes))
         by_gene = gene_metrics(truth, values, hidden)
         per_gene.append(pd.DataFrame({**row, "gene": genes, **by_gene}))

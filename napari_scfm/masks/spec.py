@@ -13,6 +13,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import sparse
 
+from napari_scfm.masks.dropout import mask_dropout
 from napari_scfm.masks.make import (
     from_entries,
     mask_cells,
@@ -48,6 +49,23 @@ class RandomEntries(BaseModel):
     eligible: Literal["all", "expressed"] = "all"
 
 
+class Dropout(BaseModel):
+    """A share of each cell's non-zero counts; see :func:`mask_dropout`.
+
+    Attributes
+    ----------
+    rule
+        "exp" (low counts rather than high ones) or "uniform".
+    fraction
+        Share of a cell's non-zero counts.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rule: Literal["exp", "uniform"] = "exp"
+    fraction: Share = 0.1
+
+
 class MaskSpec(BaseModel):
     """What to hide of a table; every field adds to it.
 
@@ -63,6 +81,8 @@ class MaskSpec(BaseModel):
         Genes drawn from each sparsity stratum.
     entries
         Single entries drawn at random.
+    dropout
+        Non-zero counts drawn in each cell (denoising).
     single
         Genes hidden in some cells only: gene -> names of those cells.
     seed
@@ -77,6 +97,7 @@ class MaskSpec(BaseModel):
     cell_fraction: Share = 0.0
     per_stratum: Annotated[int, Field(ge=0)] = 0
     entries: RandomEntries | None = None
+    dropout: Dropout | None = None
     single: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     seed: int = 0
 
@@ -125,6 +146,9 @@ class MaskSpec(BaseModel):
         if self.entries:
             drawn = self.entries
             mask = mask | mask_entries(table, drawn.fraction, self.seed, drawn.eligible)
+        if self.dropout:
+            lost = self.dropout
+            mask = mask | mask_dropout(table, lost.rule, lost.fraction, self.seed)
         if self.single:
             mask = mask | self._single(table)
         return mask
