@@ -10,11 +10,16 @@ so the mean over heads is one inner product of two (cells, width) factors.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-EPS = 1e-6
+from napari_scfm.models.cellplm.blocks import EPS, run_layers
+from napari_scfm.models.cellplm.linear import Linear
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @dataclass(frozen=True)
@@ -71,10 +76,10 @@ class FlowAttention(nn.Module):
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.query_projection = nn.Linear(width, width)
-        self.key_projection = nn.Linear(width, width)
-        self.value_projection = nn.Linear(width, width)
-        self.out_projection = nn.Linear(width, width)
+        self.query_projection = Linear(width, width)
+        self.key_projection = Linear(width, width)
+        self.value_projection = Linear(width, width)
+        self.out_projection = Linear(width, width)
 
     def _split(self, x: Tensor) -> Tensor:
         return x.view(x.shape[0], self.heads, -1).transpose(0, 1)
@@ -84,6 +89,7 @@ class FlowAttention(nn.Module):
         query = torch.sigmoid(self._split(self.query_projection(x)))
         key = torch.sigmoid(self._split(self.key_projection(x)))
         value = self._split(self.value_projection(x))
+        query, key, value = (flow.to(x.dtype) for flow in (query, key, value))
 
         def capacity(a: Tensor, total: Tensor) -> Tensor:
             return ((a + EPS) * (total + EPS).unsqueeze(1)).sum(-1)
@@ -133,10 +139,10 @@ class EncoderLayer(nn.Module):
         super().__init__()
         self.self_attn = FlowAttention(width, heads)
         self._ff_block = nn.Sequential(
-            nn.Linear(width, 2 * width),
+            Linear(width, 2 * width),
             nn.GELU(),
             nn.Dropout(dropout),
-            nn.Linear(2 * width, width),
+            Linear(2 * width, width),
             nn.Dropout(dropout),
         )
         self.norm1 = nn.LayerNorm(width)
@@ -159,33 +165,69 @@ class FlowEncoder(nn.Module):
         See :class:`EncoderLayer`.
     layers
         Number of layers.
+
+    Attributes
+    ----------
+    block
+        Cells that are read at once at inference; see :mod:`.blocks`.
     """
 
     def __init__(self, width: int, heads: int, layers: int, dropout: float) -> None:
         super().__init__()
+        self.block = 1024
         self.layers = nn.ModuleList(
             EncoderLayer(width, heads, dropout) for _ in range(layers)
         )
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return (cells, width)."""
-        for layer in self.layers:
-            x = layer(x)
-        return x
+    @property
+    def bf16(self) -> bool:
+        """Whether products are bfloat16 at inference; norms and sums never are."""
+        return any(m.bf16 for m in self.modules() if isinstance(m, Linear))
 
-    def flows(self, x: Tensor, layer: int) -> Flows:
-        """Return the flows of one layer, running only the layers before it.
+    @bf16.setter
+    def bf16(self, value: bool) -> None:
+        for module in self.modules():
+            if isinstance(module, Linear):
+                module.bf16 = value
+
+    def forward(self, x: Tensor, tick: Callable[[int], None] | None = None) -> Tensor:
+        """Return (cells, width).
+
+        Under ``torch.inference_mode`` the cells are read in blocks and ``x`` is
+        overwritten; it may then be (bags, cells, width), bags of equal size.
 
         Parameters
         ----------
         x
             (cells, width) output of the embedder.
+        tick
+            Told the position of each layer before it starts, at inference.
+        """
+        return self._run(len(self.layers), x, tick)
+
+    def _run(
+        self, number: int, x: Tensor, tick: Callable[[int], None] | None = None
+    ) -> Tensor:
+        chosen = [m for m in self.layers[:number] if isinstance(m, EncoderLayer)]
+        if torch.is_inference_mode_enabled() and not self.training:
+            return run_layers(chosen, x, self.block, tick)
+        for layer in chosen:
+            x = layer(x)
+        return x
+
+    def flows(
+        self, x: Tensor, layer: int, tick: Callable[[int], None] | None = None
+    ) -> Flows:
+        """Return the flows of one layer, running only the layers before it.
+
+        Parameters
+        ----------
+        x, tick
+            See :meth:`forward`.
         layer
             Position from 0, or negative from the end.
         """
         chosen = range(len(self.layers))[layer]
-        for before in self.layers[:chosen]:
-            x = before(x)
         last = self.layers[chosen]
         assert isinstance(last, EncoderLayer)
-        return last.self_attn.flows(last.norm1(x))
+        return last.self_attn.flows(last.norm1(self._run(chosen, x, tick)))
