@@ -1,8 +1,8 @@
 """One training loop for every objective.
 
-AdamW with linear warm-up and cosine decay, clipped gradients, early stopping on the
-validation FOVs, best weights kept. The same seed on the same machine gives the same
-weights. A progress callback may stop it before any step.
+Early stopping on the held-out FOVs, best weights kept, a checkpoint after every
+epoch. The same seed on the same machine gives the same weights, whether the run was
+interrupted or not. A progress callback may stop it before any step.
 """
 
 from __future__ import annotations
@@ -13,18 +13,21 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from napari_scfm.progress import report
-from napari_scfm.training.batches import TrainingBag, varied, whole
+from napari_scfm.training.pace import Pace
+from napari_scfm.training.trainer import Trainer, part_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from torch import Tensor
+
     from napari_scfm.models.cellplm.network import CellPLMNetwork
     from napari_scfm.progress import ProgressCallback
-    from napari_scfm.training.objectives import Objective
+    from napari_scfm.training.batches import TrainingBag
+    from napari_scfm.training.checkpoints import Checkpoints
+    from napari_scfm.training.objectives.base import Objective
     from napari_scfm.training.settings import TrainSettings
 
 
@@ -37,72 +40,23 @@ class History:
     epochs
         One mapping of figures per epoch.
     best
-        The epoch whose weights were kept.
+        The epoch whose weights were kept, from 0; -1 = the last.
+    notes
+        What a user should know.
     """
 
     epochs: list[dict[str, Any]] = field(default_factory=list)
     best: int = -1
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def lowest(self) -> float:
+        """The held-out loss of the best epoch."""
+        return math.inf if self.best < 0 else float(self.epochs[self.best]["loss"])
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, ready for JSON."""
         return {"best_epoch": self.best, "epochs": self.epochs}
-
-
-class Trainer:
-    """One network on its way; see :func:`run_loop`."""
-
-    def __init__(
-        self,
-        network: CellPLMNetwork,
-        objective: Objective,
-        rows: Tensor,
-        settings: TrainSettings,
-        steps: int,
-        seed: int,
-    ) -> None:
-        self.network, self.objective, self.rows = network, objective, rows
-        self.settings = settings
-        self.rng = np.random.default_rng(seed)
-        self.neighbours = max(network.config.neighbours, default=0)
-        self.optimiser = _optimiser(network, settings)
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(
-            self.optimiser, lambda step: _rate(step, steps, settings.warm_up)
-        )
-        # what is scored and kept: a running mean of the weights
-        self.average = copy.deepcopy(network)
-        self.done = 0
-
-    def step(self, bag: TrainingBag) -> float:
-        """Take one step on a varied view of a bag; return its loss."""
-        self.network.train()
-        view = varied(
-            bag,
-            self.neighbours,
-            self.rows.device,
-            self.rng,
-            crop=self.settings.crop,
-            thinning=self.settings.thinning,
-        )
-        loss = self.objective.loss(self.network, view, self.rows, self.rng)
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip)
-        self.optimiser.step()
-        self.schedule.step()
-        self.done += 1
-        self._follow()
-        return float(loss.detach())
-
-    @torch.no_grad()
-    def _follow(self) -> None:
-        """Move the running mean; it forgets quickly at first."""
-        pace = min(self.settings.average, self.done / (self.done + 10))
-        new = self.network.state_dict()
-        for name, value in self.average.state_dict().items():
-            if value.is_floating_point():
-                value.lerp_(new[name], 1 - pace)
-            else:
-                value.copy_(new[name])
 
 
 def run_loop(
@@ -116,69 +70,132 @@ def run_loop(
     epochs: int,
     seed: int,
     progress: ProgressCallback | None,
+    checkpoints: Checkpoints | None = None,
+    resume: bool = False,
 ) -> History:
     """Train a network in place and return what happened.
 
     Without validation bags the last weights are kept.
 
+    Parameters
+    ----------
+    network, objective, rows, settings, seed
+        See :class:`Trainer`.
+    training, validation
+        Bags that are learned from, and bags that decide which weights are kept.
+    epochs
+        Passes over the training bags, ``settings.draws`` steps on each.
+    progress
+        Told before every step and after every epoch.
+    checkpoints
+        Where to write one after every epoch, or None.
+    resume
+        Go on from the newest checkpoint, if there is one.
+
     Raises
     ------
     Cancelled
         If the progress callback asks for it, before a step.
+    SpecError
+        If the checkpoints are damaged, or of another run.
     """
     steps = epochs * settings.draws * len(training)
     trainer = Trainer(network, objective, rows, settings, steps, seed)
-    held_out = [whole(bag, trainer.neighbours, rows.device) for bag in validation]
-    history = History()
-    kept: dict[str, Tensor] | None = None
-    lowest = math.inf
-    for epoch in range(epochs):
-        losses = []
-        for number in trainer.rng.permutation(len(training) * settings.draws):
-            report(progress, trainer.done, steps, f"Epoch {epoch + 1} of {epochs}")
-            losses.append(trainer.step(training[number % len(training)]))
+    run = _Run(trainer, training, validation, epochs, checkpoints, progress)
+    if resume and checkpoints is not None:
+        run.restore(checkpoints)
+    run.go()
+    return run.history
+
+
+class _Run:
+    """A trainer between the first epoch and the last."""
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        training: Sequence[TrainingBag],
+        validation: Sequence[TrainingBag],
+        epochs: int,
+        checkpoints: Checkpoints | None,
+        progress: ProgressCallback | None,
+    ) -> None:
+        self.trainer, self.training, self.validation = trainer, training, validation
+        self.epochs, self.checkpoints, self.progress = epochs, checkpoints, progress
+        self.history = History()
+        self.kept: dict[str, Tensor] = {}
+
+    def restore(self, checkpoints: Checkpoints) -> None:
+        """Go back to the newest checkpoint, if there is one."""
+        read = checkpoints.newest()
+        if read is None:
+            return
+        tensors, state = read
+        self.trainer.restore(tensors, state)
+        past = state["history"]
+        self.history = History(past["epochs"], past["best_epoch"])
+        device = self.trainer.device
+        self.kept = {k: v.to(device) for k, v in part_of(tensors, "best").items()}
+
+    def finished(self) -> bool:
+        """Whether all epochs are done, or the loss has not fallen for too long."""
+        done = len(self.history.epochs)
+        waited = done - 1 - self.history.best
+        patience = self.trainer.settings.patience
+        return done >= self.epochs or (bool(self.kept) and waited >= patience)
+
+    def go(self) -> None:
+        """Train until finished; the network then holds the weights to keep."""
+        trainer = self.trainer
+        done = len(self.history.epochs)
+        pace = Pace(trainer.steps - trainer.done, self.epochs - done)
+        while not self.finished():
+            losses = self._steps(pace)
+            self._close(losses)
+            pace.epoch()
+            last = self.history.epochs[-1]
+            told = {"train_loss": last["train_loss"]}
+            if "loss" in last:
+                told["validation_loss"] = last["loss"]
+            epoch = len(self.history.epochs)
+            self._tell(f"Epoch {epoch} of {self.epochs} done", epoch, pace, told)
+        self.history.notes = trainer.notes
+        trainer.network.load_state_dict(self.kept or trainer.average.state_dict())
+        trainer.network.eval()
+        report(self.progress, trainer.steps, trainer.steps, "Trained")
+
+    def _steps(self, pace: Pace) -> list[float]:
+        """Take the steps of one epoch and return their losses."""
+        trainer = self.trainer
+        losses: list[float] = []
+        epoch = len(self.history.epochs) + 1
+        draws = trainer.settings.draws
+        for number in trainer.rng.permutation(len(self.training) * draws):
+            told = {"loss": losses[-1]} if losses else {}
+            self._tell(f"Epoch {epoch} of {self.epochs}", epoch, pace, told)
+            losses.append(trainer.step(self.training[number % len(self.training)]))
+            pace.step()
+        return losses
+
+    def _close(self, losses: list[float]) -> None:
+        """Score the epoch, keep its weights if they are the best, write it down."""
         figures: dict[str, Any] = {"train_loss": float(np.mean(losses))}
-        if held_out:
-            figures |= score(trainer.average, objective, held_out, rows)
-            if figures["loss"] < lowest:
-                lowest, history.best = figures["loss"], epoch
-                kept = copy.deepcopy(trainer.average.state_dict())
-        history.epochs.append(figures)
-        if held_out and epoch - history.best >= settings.patience:
-            break
-    network.load_state_dict(trainer.average.state_dict() if kept is None else kept)
-    network.eval()
-    report(progress, steps, steps, "Trained")
-    return history
+        if self.validation:
+            figures |= self.trainer.score(self.validation, self.training)
+            if figures.get("loss", math.inf) < self.history.lowest:
+                self.history.best = len(self.history.epochs)
+                self.kept = copy.deepcopy(self.trainer.average.state_dict())
+        self.history.epochs.append(figures)
+        if self.checkpoints is not None:
+            best = {f"best.{name}": value for name, value in self.kept.items()}
+            self.checkpoints.save(
+                len(self.history.epochs),
+                self.trainer.tensors() | best,
+                self.trainer.state() | {"history": self.history.to_dict()},
+            )
 
-
-def score(
-    network: CellPLMNetwork,
-    objective: Objective,
-    steps: Sequence[Any],
-    rows: Tensor,
-) -> dict[str, float]:
-    """Return the objective's figures, mean over FOVs."""
-    network.eval()
-    with torch.no_grad():
-        found = [objective.score(network, step, rows) for step in steps]
-    return {k: float(np.mean([f[k] for f in found])) for k in found[0]}
-
-
-def _optimiser(network: CellPLMNetwork, settings: TrainSettings) -> torch.optim.AdamW:
-    """AdamW; norms, biases and dispersions do not decay."""
-    free = [p for p in network.parameters() if p.ndim < 2]
-    decayed = [p for p in network.parameters() if p.ndim >= 2]
-    groups = [
-        {"params": decayed, "weight_decay": settings.weight_decay},
-        {"params": free, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=settings.learning_rate)
-
-
-def _rate(step: int, steps: int, warm_up: float) -> float:
-    first = max(1, round(warm_up * steps))
-    if step < first:
-        return (step + 1) / first
-    share = (step - first) / max(1, steps - first)
-    return 0.5 * (1 + math.cos(math.pi * min(1.0, share))) * 0.99 + 0.01
+    def _tell(
+        self, message: str, epoch: int, pace: Pace, told: dict[str, float]
+    ) -> None:
+        numbers = {"epoch": epoch, "epochs": self.epochs, **pace.figures(), **told}
+        report(self.progress, self.trainer.done, self.trainer.steps, message, **numbers)

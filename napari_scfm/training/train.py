@@ -1,48 +1,46 @@
-"""Training a model on a slide.
-
-A FOV is a bag; whole FOVs are held out, never single cells. Refuses unknown
-objectives and FOVs, models that are fitted rather than trained, and tables too small
-to learn from.
-"""
+"""Training a model on a slide: the one call, and the files that it leaves."""
 
 from __future__ import annotations
 
-import copy
+import json
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
-from napari_scfm import keys
-from napari_scfm.errors import ModelError, SpecError, named
-from napari_scfm.genes.identity import guess_species, to_ensembl, to_symbols
-from napari_scfm.models.base import CellModel
-from napari_scfm.models.cellplm.config import CellPLMConfig
+from napari_scfm.errors import SpecError
 from napari_scfm.models.cellplm.files import WEIGHTS, sha256, write_json
 from napari_scfm.models.cellplm.info import model_info
 from napari_scfm.models.cellplm.model import CellPLM
-from napari_scfm.models.cellplm.network import CellPLMNetwork
-from napari_scfm.models.cellplm.reading import TableReading
 from napari_scfm.models.devices import pick_device
 from napari_scfm.models.hub import load_model
-from napari_scfm.training.batches import TrainingBag
+from napari_scfm.progress import Cancelled
+from napari_scfm.training.bags import digest
+from napari_scfm.training.checkpoints import (
+    Checkpoints,
+    check_terms,
+    epochs_done,
+    found,
+)
+from napari_scfm.training.lesson import Wish, read_lesson
 from napari_scfm.training.loop import History, run_loop
-from napari_scfm.training.objectives import make_objective
 from napari_scfm.training.settings import TrainSettings
+from napari_scfm.training.start import NEW, first_network, given_model, weights_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from anndata import AnnData
 
+    from napari_scfm.models.base import CellModel
+    from napari_scfm.models.cellplm.network import CellPLMNetwork
     from napari_scfm.progress import ProgressCallback
+    from napari_scfm.training.lesson import Lesson
 
-NEW = "cellplm"
-SMALLEST_BAG = 10
+METRICS = "metrics.json"
 ONE_THREAD_WIDTH = 256
 
 
@@ -69,60 +67,89 @@ def train(
     ----------
     model
         "cellplm" for a new network of the CellPLM family that reads positions, or a
-        model (its name or path) to go on from; that one is not changed.
+        model (its name or path) to go on from; that one is not changed. Its weights
+        are kept wherever they fit what the objective needs.
     table
-        Raw counts, with ``obs["fov"]`` and ``obsm["spatial"]``.
+        Raw counts, with ``obs["fov"]`` (else ``obs["batch"]``, else all cells are
+        one bag) and ``obsm["spatial"]``.
     objective
-        "masked": guess hidden genes, cells and entries.
+        "masked": guess hidden genes, cells and entries. "impute": guess target genes
+        from all others. "supcon": an embedding in which cells of one label lie
+        together. "annotate": tell the label of a cell; the model can `annotate`.
     labels
-        ``obs`` column for objectives that learn from labels; "masked" does not.
-    genes, reference
-        Target genes of "impute", and single cells in which they are measured.
+        ``obs`` column that "supcon" and "annotate" learn from; None = "cell_type".
+        Cells without a value, or "unknown", are read but not learned from.
+    genes
+        Target genes of "impute"; empty = drawn from the table's sparsity strata.
+    reference
+        Single cells in which the target genes are measured. The targets in the
+        table, if it has them, are then neither learned from nor used to choose
+        weights.
     validation
         FOVs that are not trained on; they decide which epoch's weights are kept.
     epochs, seed
         Passes over the FOVs; seed of everything random.
     out
-        Folder for the weights, their configuration and ``metrics.json``.
+        Folder for the weights, their configuration and ``metrics.json``; until the
+        run is complete also for its checkpoints, one after each epoch.
+    resume
+        Go on from the newest checkpoint in ``out``: on the CPU to the same weights,
+        bit by bit, as without the interruption. A complete run is returned as it is;
+        where there is nothing yet, training begins. False begins anew and removes
+        the checkpoints of an earlier run.
     device
         See :func:`napari_scfm.load_model`.
     settings
         Size of a new network, learning rate and the like.
     progress
-        Told before every step; may raise ``Cancelled``: nothing is written then.
+        Told before every step and after every epoch; may raise ``Cancelled``. The
+        checkpoints of complete epochs stay, nothing else is written.
 
     Raises
     ------
     SpecError
-        If the objective or a FOV is unknown, or nothing is left to train on.
+        If the objective, a FOV, a label or a gene is unknown, nothing is left to
+        train on, or the run in ``out`` is another one.
     ModelError
-        If the model cannot be trained or does not know the table's genes.
+        If the model cannot be trained or does not know the table's genes, the loss
+        is no longer a number, or memory runs out however small the bags.
     """
     settings = settings or TrainSettings()
-    goal = make_objective(objective, settings)
+    wish = Wish(objective, labels, genes, reference, validation, seed, settings)
+    wish.check()
+    if resume and out is None:
+        raise SpecError("Nothing to resume: no folder is given.", "Give out.")
     place = pick_device(device)
-    config, weights = _start(model, table, settings, device)
-    reading = TableReading(table, None, config, NEW)
-    training, held_out = _split(table, reading, validation)
-    with _seeded(seed, place), _threads(config.enc_hid, place):
-        network = CellPLMNetwork(config)
-        if weights is not None:
-            network.load_state_dict(weights)
-        history = run_loop(
-            network.to(place).requires_grad_(True),
-            goal,
-            torch.as_tensor(reading.rows, device=place),
-            training,
-            held_out,
-            settings=settings,
-            epochs=epochs,
-            seed=seed,
-            progress=progress,
-        )
+    given = given_model(model, device)
+    lesson = read_lesson(wish, table, given)
+    terms = _terms(wish, lesson, given, epochs)
+    if resume and out is not None:
+        complete = _complete(Path(out), terms, device)
+        if complete is not None:
+            return complete
+    checkpoints = None if out is None else Checkpoints(out, terms)
+    if checkpoints is not None and not resume:
+        checkpoints.clear()
+    with _seeded(seed, place), _threads(lesson.config.enc_hid, place):
+        network = first_network(lesson.config, given, lesson.notes)
+        goal = lesson.objective(wish)
+        with _saying_what_is_kept(out, epochs):
+            history = run_loop(
+                network.to(place).requires_grad_(True),
+                goal,
+                torch.as_tensor(lesson.rows, device=place),
+                lesson.training,
+                lesson.held_out,
+                settings=settings,
+                epochs=epochs,
+                seed=seed,
+                progress=progress,
+                checkpoints=checkpoints,
+                resume=resume,
+            )
     record = {
         "objective": objective,
-        "fovs": [bag.name for bag in training],
-        "validation": [bag.name for bag in held_out],
+        **lesson.record(),
         "epochs": epochs,
         "seed": seed,
         "settings": settings.to_dict(),
@@ -130,7 +157,11 @@ def train(
         "version": version("napari-scfm"),
         "torch": torch.__version__,
     }
-    return _finish(network, record, history, out, device, reading.notes)
+    notes = [*lesson.notes, *history.notes]
+    trained = _finish(network, record, history, terms, out, device, notes)
+    if checkpoints is not None:
+        checkpoints.clear()
+    return trained
 
 
 @contextmanager
@@ -159,117 +190,56 @@ def _threads(width: int, device: torch.device) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _start(
-    model: str | Path | CellModel, table: AnnData, settings: TrainSettings, device: str
-) -> tuple[CellPLMConfig, dict[str, Any] | None]:
-    """Return the configuration and weights to begin with; None = new weights."""
-    if isinstance(model, str) and model == NEW:
-        return _new_config(table, settings), None
-    given = model if isinstance(model, CellModel) else load_model(model, device)
-    if not isinstance(given, CellPLM):
-        raise ModelError(
-            f"Model {given.info.name} is fitted to a table, not trained.",
-            f"Train {NEW!r}, or a model that was trained before.",
-        )
-    if not given.config.has_decoder:
-        raise ModelError(
-            f"Model {given.info.name} has no decoder to train.",
-            "Use a model that can impute.",
-        )
-    return given.config, copy.deepcopy(given.network.state_dict())
+@contextmanager
+def _saying_what_is_kept(out: str | Path | None, epochs: int) -> Iterator[None]:
+    """Let a stopped run say where it can go on."""
+    try:
+        yield
+    except Cancelled as stop:
+        done = 0 if out is None else epochs_done(out)
+        if not done:
+            raise
+        raise Cancelled(
+            f"Training stopped; {done} of {epochs} epochs are kept in {out}: resume "
+            "goes on from there."
+        ) from stop
 
 
-def _new_config(table: AnnData, settings: TrainSettings) -> CellPLMConfig:
-    names = [str(name) for name in table.var_names]
-    ids, symbols = gene_names(table)
-    return CellPLMConfig(
-        gene_list=tuple(ids),
-        symbols=tuple(symbols),
-        species=guess_species(names),
-        enc_hid=settings.width,
-        enc_layers=settings.layers,
-        enc_head=settings.heads,
-        latent_mod="ae",
-        post_latent_dim=settings.latent,
-        dec_hid=settings.width,
-        out_dim=len(ids),
-        norm="groupnorm",
-        model_dropout=settings.dropout,
-        pe_type="fourier",
-        pe_active=True,
-        neighbours=settings.neighbours,
-        name=NEW,
-    )
+def _terms(
+    wish: Wish, lesson: Lesson, given: CellPLM | None, epochs: int
+) -> dict[str, Any]:
+    """Return what a resumed run must share with the one that was interrupted."""
+    return {
+        "objective": wish.objective,
+        "settings": wish.settings.to_dict(),
+        "number of epochs": epochs,
+        "seed": wish.seed,
+        "list of target genes": lesson.targets,
+        "held-out FOVs": [bag.name for bag in lesson.held_out],
+        "network": lesson.config.to_dict(),
+        "model to start from": weights_digest(given),
+        "table": digest([*lesson.training, *lesson.held_out]),
+    }
 
 
-def gene_names(table: AnnData) -> tuple[list[str], list[str]]:
-    """Return Ensembl ids and symbols of a table's genes, in its order.
-
-    A gene without a known id keeps its name, and so does one whose id another gene
-    of the table already has.
-    """
-    names = [str(name) for name in table.var_names]
-    columns = table.var
-    ids = (
-        columns[keys.ENSEMBL].tolist() if keys.ENSEMBL in columns else to_ensembl(names)
-    )
-    symbols = (
-        columns[keys.SYMBOL].tolist() if keys.SYMBOL in columns else to_symbols(names)
-    )
-    taken: set[str] = set()
-    chosen = []
-    for name, found in zip(names, ids, strict=True):
-        own = found if isinstance(found, str) and found and found not in taken else name
-        taken.add(own)
-        chosen.append(own)
-    known = [
-        found if isinstance(found, str) and found else name
-        for name, found in zip(names, symbols, strict=True)
-    ]
-    return chosen, known
-
-
-def _split(
-    table: AnnData, reading: TableReading, validation: Sequence[str]
-) -> tuple[list[TrainingBag], list[TrainingBag]]:
-    """Return training and validation bags; tiny ones are left out and noted."""
-    found = [_bag(table, bag.cells, bag.counts.toarray()) for bag in reading]
-    names = [bag.name for bag in found]
-    unknown = [name for name in validation if name not in names]
-    if unknown:
-        raise SpecError(
-            f"The table has no FOV {named(unknown)} to validate on.",
-            f"Its FOVs are: {named(names, 20)}.",
-        )
-    small = [bag.name for bag in found if len(bag.counts) < SMALLEST_BAG]
-    if small:
-        reading.notes.append(
-            f"FOVs of fewer than {SMALLEST_BAG} cells were left out: {named(small)}."
-        )
-    large = [bag for bag in found if bag.name not in small]
-    training = [bag for bag in large if bag.name not in validation]
-    if not training:
-        raise SpecError(
-            f"No FOV of at least {SMALLEST_BAG} cells is left to train on.",
-            "Hold out fewer FOVs, or give more cells.",
-        )
-    return training, [bag for bag in large if bag.name in validation]
-
-
-def _bag(table: AnnData, cells: np.ndarray, counts: np.ndarray) -> TrainingBag:
-    name = "all cells"
-    if keys.FOV in table.obs:
-        name = str(table.obs[keys.FOV].iloc[cells[0]])
-    xy = None
-    if keys.SPATIAL in table.obsm:
-        xy = np.asarray(table.obsm[keys.SPATIAL], dtype=np.float64)[cells, :2]
-    return TrainingBag(name, counts, xy)
+def _complete(out: Path, terms: dict[str, Any], device: str) -> CellPLM | None:
+    """Return the model of a complete run on the same terms, or None."""
+    path = out / METRICS
+    if found(out) or not path.is_file():
+        return None
+    past = json.loads(path.read_text(encoding="utf-8"))
+    check_terms(out, past.get("terms", {}), json.loads(json.dumps(terms)))
+    model = load_model(out, device)
+    assert isinstance(model, CellPLM)
+    model.notes.append(f"The training in {out} was complete; nothing was trained.")
+    return model
 
 
 def _finish(
     network: CellPLMNetwork,
     record: dict[str, Any],
     history: History,
+    terms: dict[str, Any],
     out: str | Path | None,
     device: str,
     notes: Sequence[str],
@@ -285,6 +255,6 @@ def _finish(
     model.notes += notes
     if out is not None:
         folder = model.save(out)
-        write_json(folder / "metrics.json", record | history.to_dict())
+        write_json(folder / METRICS, record | history.to_dict() | {"terms": terms})
         model.info = replace(model.info, sha256=sha256(folder / WEIGHTS))
     return model

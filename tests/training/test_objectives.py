@@ -15,7 +15,8 @@ from napari_scfm.models.cellplm.files import find_files
 from napari_scfm.models.cellplm.network import CellPLMNetwork
 from napari_scfm.training.batches import TrainingBag, varied, whole
 from napari_scfm.training.losses import negative_binomial
-from napari_scfm.training.objectives import mean_pearson, predict, random_mask
+from napari_scfm.training.objectives.guess import mean_pearson, predict
+from napari_scfm.training.objectives.masked import random_mask
 
 if TYPE_CHECKING:
     from pathlib import Path
