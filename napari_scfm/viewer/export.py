@@ -241,10 +241,10 @@ def _clusters(session: Session) -> list[Panel]:
     made = session.clusters
     return [
         Panel(
-            title=f"Clusters of {made.model}",
+            title=made.title,
             categories=made.values,
-            names=tuple(str(number) for number in range(int(made.values.max()) + 1)),
-            note=f"Leiden, resolution {made.resolution:g}",
+            names=made.classes,
+            note=made.note,
         )
     ]
 

@@ -142,12 +142,12 @@ def _by_clusters(session: Session) -> Look:
     made = session.clusters
     if made is None or made.fov != session.fov.name:
         return _plain(session)
-    names = pd.Categorical(made.values, categories=range(int(made.values.max()) + 1))
+    names = pd.Categorical.from_codes(made.values, categories=list(made.classes))
     rgba = category_rgba(np.asarray(names.codes), len(names.categories))
     legend = Legend(
-        f"Clusters of {made.model}",
+        made.title,
         categories=type_legend(names),
-        note=f"Leiden, resolution {made.resolution:g}",
+        note=made.note,
     )
     return Look(rgba, legend)
 
@@ -177,7 +177,11 @@ def hover_values(session: Session) -> dict[str, np.ndarray]:
             columns[f"{session.gene} predicted"] = predicted
             columns["error"] = predicted - made.truth[:, column]
     if session.clusters is not None and session.clusters.fov == session.fov.name:
-        columns["cluster"] = session.clusters.values
+        made = session.clusters
+        if made.names:
+            columns["label predicted"] = np.asarray(made.names)[made.values]
+        else:
+            columns["cluster"] = made.values
     labelled = label_ids(session.fov) > 0
     return {name: values[labelled] for name, values in columns.items()}
 

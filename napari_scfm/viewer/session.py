@@ -104,13 +104,43 @@ class Comparison:
 
 @dataclass(eq=False)
 class Clusters:
-    """Cluster of each cell of one FOV, 0 = largest; ``about``: how it was made."""
+    """Cluster of each cell of one FOV, 0 = largest; or the label a model gave it.
+
+    Attributes
+    ----------
+    fov, model
+        Names.
+    values
+        (cells,) cluster, or position in ``names``.
+    resolution
+        Of the clustering.
+    about
+        How it was made.
+    names
+        Labels that an annotating model knows; empty for clusters.
+    """
 
     fov: str
     model: str
     values: np.ndarray
     resolution: float
     about: dict[str, Any] = field(default_factory=dict)
+    names: tuple[str, ...] = ()
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Name of each value: the labels, or the clusters' numbers."""
+        return self.names or tuple(map(str, range(int(self.values.max()) + 1)))
+
+    @property
+    def title(self) -> str:
+        """What is shown."""
+        return f"{'Labels said by' if self.names else 'Clusters of'} {self.model}"
+
+    @property
+    def note(self) -> str:
+        """What else must be known."""
+        return "predicted" if self.names else f"Leiden, resolution {self.resolution:g}"
 
 
 @dataclass(eq=False)

@@ -16,6 +16,7 @@ from napari_scfm.errors import MaskError, ModelError, SlideError
 from napari_scfm.experiments.provenance import provenance
 from napari_scfm.progress import report
 from napari_scfm.viewer.session import Clusters, Comparison, Stream
+from napari_scfm.viewer.trained import classes_of, flattered
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -134,6 +135,8 @@ def compared(work: Work, result: ExperimentResult) -> Comparison:
     """Return truth and prediction of the hidden entries, gene by gene."""
     measured = work.fov.table[:, result.genes].X
     truth = measured.toarray() if hasattr(measured, "toarray") else measured
+    warning = flattered(work.model, work.slide, work.fov.name)
+    more = {"warning": warning} if warning else {}
     return Comparison(
         work.fov.name,
         work.model.info.name,
@@ -143,7 +146,7 @@ def compared(work: Work, result: ExperimentResult) -> Comparison:
         ~np.isnan(result.truth()),
         result.summary,
         result,
-        about_of(work, result.spec.seed),
+        about_of(work, result.spec.seed, **more),
     )
 
 
@@ -195,6 +198,27 @@ def cluster_cells(
     report(progress, 2, 2, "clustered")
     about = about_of(work, seed, resolution=resolution)
     return Clusters(work.fov.name, work.model.info.name, values, resolution, about)
+
+
+def annotate_cells(work: Work, progress: ProgressCallback | None = None) -> Clusters:
+    """Let an annotating model name the label of every cell of a FOV.
+
+    Raises
+    ------
+    ModelError
+        If the model was not trained to annotate.
+    """
+    classes = classes_of(work.model)
+    if not classes:
+        raise ModelError(
+            f"Model {work.model.info.name} was not trained to name cells.",
+            "Train one in step 8 with the objective Annotate cells.",
+        )
+    report(progress, 0, 1, "naming the cells")
+    said = work.model.annotate(work.fov.table, mask=work.mask)["label"].astype(str)
+    values = np.array([classes.index(label) for label in said])
+    about = about_of(work, 0, classes=list(classes))
+    return Clusters(work.fov.name, work.model.info.name, values, 0.0, about, classes)
 
 
 def attention_stream(

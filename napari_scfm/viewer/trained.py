@@ -9,11 +9,13 @@ from napari_scfm.viewer.training import GOALS
 
 if TYPE_CHECKING:
     from napari_scfm.models.base import CellModel
+    from napari_scfm.slides.slide import Slide
 
 SCORES = {
     "pearson_genes": "Pearson of hidden genes",
     "pearson_cells": "of hidden cells",
-    "pearson": "Pearson",
+    "pearson_targets": "Pearson of the chosen genes",
+    "knn_macro_f1": "macro F1 of labels told by the nearest cells",
     "accuracy": "accuracy",
     "macro_f1": "macro F1",
 }
@@ -27,6 +29,14 @@ def record_of(model: CellModel | None) -> dict[str, Any]:
     return record if isinstance(record, dict) else {}
 
 
+def classes_of(model: CellModel | None) -> tuple[str, ...]:
+    """Return the labels that an annotating model knows; none for other models."""
+    config = getattr(model, "config", None)
+    if config is None or config.head_type != "annotation":
+        return ()
+    return tuple(str(name) for name in config.extra.get("classes", ()))
+
+
 def training_lines(model: CellModel | None) -> list[str]:
     """Return objective, data and held-out score of a trained model, a line each."""
     record = record_of(model)
@@ -37,6 +47,7 @@ def training_lines(model: CellModel | None) -> list[str]:
     fovs, held_out = record.get("fovs", []), record.get("validation", [])
     cells = record.get("cells")
     on = f"{cells:,} cells of {named(fovs, 4)}" if cells else named(fovs, 4)
+    on += f" of {record['slide']}" if record.get("slide") else ""
     lines = [
         f"Trained to: {titles.get(objective, objective).lower()}.",
         f"Learned from {on}, {counted(int(record.get('epochs', 0)), 'epoch')}.",
@@ -69,6 +80,11 @@ def told(model: CellModel) -> str:
     return text
 
 
-def learned_from(model: CellModel | None, fov: str) -> bool:
-    """Return whether a model was trained on a field of view of that name."""
-    return fov in record_of(model).get("fovs", [])
+def flattered(model: CellModel | None, slide: Slide, fov: str) -> str:
+    """Return a warning if a model is scored on what it learned from, or ""."""
+    record = record_of(model)
+    if record.get("slide") != slide.name or fov not in record.get("fovs", []):
+        return ""
+    held_out = record.get("validation", [])
+    go = f" {named(held_out, 3)} was held out." if held_out else ""
+    return f"It learned from {fov}, so these scores flatter it.{go}"

@@ -1,31 +1,26 @@
-"""Training on the slide that is open: what can be chosen, the run, and its model.
+"""Training on the slide that is open: what can be chosen, and what is refused.
 
-Everything that can be refused before the work begins is refused in words; the work
-itself is :func:`napari_scfm.train`. The model that the session shows is not touched
-until there is a better one to show.
+Everything that can be refused before the work begins is refused in words. The work
+itself is in :mod:`napari_scfm.viewer.train_run`.
 """
 
 from __future__ import annotations
 
 import re
-import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from napari_scfm import keys
-from napari_scfm.errors import ModelError, SlideError, SpecError, counted, named
-from napari_scfm.progress import Progress
+from napari_scfm.errors import ModelError, SlideError, SpecError, named
 from napari_scfm.viewer.masking import as_spelled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     import pandas as pd
     from anndata import AnnData
 
     from napari_scfm.models.base import CellModel
-    from napari_scfm.progress import ProgressCallback
     from napari_scfm.slides.slide import Slide
     from napari_scfm.viewer.session import Session
 
@@ -36,6 +31,7 @@ FEWEST, MOST = 2, 60
 
 NOT_LABELS = (keys.FOV, keys.CELL_ID, keys.LABEL, "cell_ID", "batch", "sample")
 """``obs`` columns that name cells, fields of view or samples."""
+
 
 TRAINED = "trained"
 """Key of ``session.parts``: name -> (model trained in this session, its source)."""
@@ -274,141 +270,3 @@ def settings_of(plan: Plan) -> Any:
     if plan.size == "base":
         return TrainSettings(width=256, layers=4, latent=64)
     return TrainSettings()
-
-
-def train_on(work: TrainWork, progress: ProgressCallback | None = None) -> CellModel:
-    """Train on a slide and return the model; nothing of the session is touched."""
-    from anndata import read_h5ad
-
-    plan = work.plan
-    table = work.slide.table
-    _check_labels(table, plan)
-    more: dict[str, Any] = {}
-    if plan.objective == "impute":
-        more["genes"] = plan.genes
-        if plan.reference:
-            more["reference"] = read_h5ad(plan.reference)
-    if plan.labels and goal_of(plan.objective).labelled:
-        more["labels"] = plan.labels
-    epochs = plan.epochs
-    if plan.minutes > 0:
-        seconds = _time_of_an_epoch(work, table, more, progress)
-        epochs = max(1, int((plan.minutes * 60 - seconds) / seconds))
-    model = _trained(work, table, more, epochs, progress)
-    licence = "" if plan.fresh else model.info.licence
-    model.info = replace(model.info, name=work.name, licence=licence)
-    return model
-
-
-def _check_labels(table: AnnData, plan: Plan) -> None:
-    """Refuse labels with one class on what is trained on."""
-    if not goal_of(plan.objective).labelled:
-        return
-    rows = ~table.obs[keys.FOV].isin(plan.held_out)
-    classes = table.obs.loc[rows, plan.labels].dropna().unique()
-    if len(classes) < FEWEST:
-        raise SpecError(
-            f"Without {named(plan.held_out)}, {plan.labels!r} has "
-            f"{counted(len(classes), 'class', 'classes')}; telling labels apart "
-            "takes two.",
-            "Hold out other fields of view, or choose another column.",
-        )
-
-
-def _trained(
-    work: TrainWork,
-    table: AnnData,
-    more: dict[str, Any],
-    epochs: int,
-    progress: ProgressCallback | None,
-) -> CellModel:
-    from napari_scfm.training.train import train
-
-    return train(
-        work.model,
-        table,
-        objective=work.plan.objective,
-        validation=work.plan.held_out,
-        epochs=epochs,
-        seed=work.plan.seed,
-        device=work.device,
-        settings=work.settings,
-        progress=progress,
-        **more,
-    )
-
-
-def _time_of_an_epoch(
-    work: TrainWork,
-    table: AnnData,
-    more: dict[str, Any],
-    progress: ProgressCallback | None,
-) -> float:
-    """Train one epoch on trial; return the seconds that it took."""
-
-    def tell(told: Progress) -> None:
-        if progress is not None:
-            progress(Progress(told.done, told.total, "Timing one epoch"))
-
-    start = time.perf_counter()
-    _trained(work, table, more, 1, tell)
-    return time.perf_counter() - start
-
-
-def take(session: Session, model: CellModel, folder: Path | None = None) -> None:
-    """Make a trained model the session's own, and remember it by its name.
-
-    Parameters
-    ----------
-    session
-        Gets the model.
-    model
-        The model.
-    folder
-        Where it was saved; None before that.
-    """
-    name = model.info.name
-    source = name if folder is None else str(folder)
-    session.parts.setdefault(TRAINED, {})[name] = (model, source)
-    choose(session, name)
-
-
-def choose(session: Session, name: str) -> None:
-    """Make a model that was trained in this session the session's own."""
-    session.model, session.parts["model source"] = session.parts[TRAINED][name]
-
-
-def forget(session: Session, model: CellModel) -> None:
-    """Take a trained model from the list of this session, for its saved self."""
-    session.parts[TRAINED].pop(model.info.name, None)
-
-
-def save(model: CellModel, folder: str | Path, device: str = "auto") -> CellModel:
-    """Write a model into a folder and return it as read back from there.
-
-    Raises
-    ------
-    ModelError
-        If the folder holds other files, or cannot be written.
-    """
-    from pathlib import Path
-
-    from napari_scfm.models.hub import load_model
-
-    folder = Path(folder)
-    try:
-        if folder.is_dir() and any(folder.iterdir()) and not _is_model(folder):
-            raise ModelError(
-                f"{folder} holds other files.", "Choose an empty or a new folder."
-            )
-        model.save(folder)
-    except OSError as error:
-        raise ModelError(
-            f"{folder} cannot be written: {error.strerror}.", "Choose another folder."
-        ) from error
-    return load_model(folder, device)
-
-
-def _is_model(folder: Path) -> bool:
-    names = {path.name for path in folder.iterdir()}
-    return names <= {"model.safetensors", "config.json", "metrics.json", "README.md"}

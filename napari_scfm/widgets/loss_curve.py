@@ -24,7 +24,7 @@ MOST_STEPS = 1000
 """Single steps that are drawn; more would hide one another."""
 
 
-def ticks(low: float, high: float, most: int = 4) -> list[float]:
+def ticks(low: float, high: float, most: int = 5) -> list[float]:
     """Return round numbers between two limits, at most so many."""
     span = high - low
     if not span > 0:
@@ -81,7 +81,7 @@ class LossCurve(QWidget):
         line = metrics.height()
         left = max(metrics.horizontalAdvance(f"{m:.{digits}f}") for m in marks) + 8
         area = QRectF(
-            left, line + 4, self.width() - left - 8, self.height() - 3.3 * line
+            left, line + 4, self.width() - left - 8, self.height() - 3.6 * line
         )
         self._axes(painter, area, marks, digits)
         self._names(painter, area)

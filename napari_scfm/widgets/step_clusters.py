@@ -9,7 +9,8 @@ from magicgui.widgets import Container, FloatSpinBox, SpinBox
 
 from napari_scfm.errors import counted
 from napari_scfm.viewer import tasks
-from napari_scfm.widgets.step import Context, Step, button, hint
+from napari_scfm.viewer.trained import classes_of
+from napari_scfm.widgets.step import Context, Step, button, hint, row
 
 if TYPE_CHECKING:
     from napari_scfm.viewer.session import Clusters
@@ -30,10 +31,16 @@ class ClustersStep(Step):
         self.form.margins = (0, 0, 0, 0)
         self.status = hint(EMPTY)
         self.body.addWidget(self.form.native)
-        self.body.addWidget(button("Cluster", self.run, "Cluster this field of view"))
+        self.annotate = button(
+            "Name the cells", self.name_cells, "Label every cell of this field of view"
+        )
+        cluster = button("Cluster", self.run, "Cluster this field of view")
+        self.body.addLayout(row(cluster, self.annotate))
         self.body.addWidget(self.status)
         context.listen(self.session.events.clusters, self._on_clusters)
         context.listen(self.session.events.fov, self._on_clusters)
+        context.listen(self.session.events.model, self._on_model)
+        self._on_model()
 
     def run(self) -> None:
         """Cluster in the background and colour by the result."""
@@ -48,21 +55,40 @@ class ClustersStep(Step):
 
         self.context.jobs.run("Clustering", task, self._done)
 
+    def name_cells(self) -> None:
+        """Let an annotating model label the cells in the background."""
+        self.context.attempt(self._start_naming)
+
+    def _start_naming(self) -> None:
+        work = tasks.work_of(self.session, "annotate")
+
+        def task(progress: Any) -> Clusters:
+            return tasks.annotate_cells(work, progress)
+
+        self.context.jobs.run("Naming the cells", task, self._done)
+
+    def _on_model(self) -> None:
+        self.annotate.setVisible(bool(classes_of(self.session.model)))
+
     def _done(self, made: Clusters) -> None:
         session = self.session
         session.side_by_side = False
         session.update({"clusters": made, "colour_by": "clusters"})
-        found = counted(int(made.values.max()) + 1, "cluster")
-        session.say(f"{made.model}: {found} in {made.fov}.")
+        session.say(f"{made.model}: {_found(made)} in {made.fov}.")
 
     def _on_clusters(self) -> None:
         made, fov = self.session.clusters, self.session.fov
         if made is None or fov is None or made.fov != fov.name:
             self.status.setText(EMPTY)
             return
-        sizes = np.bincount(made.values)
-        text = ", ".join(f"{number}: {size}" for number, size in enumerate(sizes[:12]))
+        sizes = np.bincount(made.values, minlength=len(made.classes))
+        order = np.argsort(-sizes, kind="stable")
+        text = ", ".join(f"{made.classes[i]}: {sizes[i]}" for i in order[:12])
         more = " …" if len(sizes) > 12 else ""
-        self.status.setText(
-            f"{counted(len(sizes), 'cluster')}; cells in each: {text}{more}"
-        )
+        self.status.setText(f"{_found(made)}; cells in each: {text}{more}")
+
+
+def _found(made: Clusters) -> str:
+    """Return how many clusters or labels there are."""
+    number = len(np.unique(made.values))
+    return counted(number, "label" if made.names else "cluster")

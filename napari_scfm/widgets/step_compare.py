@@ -133,7 +133,9 @@ class CompareStep(Step):
             self.status.setText(EMPTY)
             return
         self.genes.addItems(made.genes)
-        self.status.setText("Scores of the hidden entries, log1p counts:")
+        warning = made.about.get("warning", "")
+        said = f"{warning} Scores" if warning else "Scores"
+        self.status.setText(f"{said} of the hidden entries, log1p counts:")
         self._fill(made.summary, made.model)
         self._on_gene()
         self._on_side()

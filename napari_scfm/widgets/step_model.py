@@ -9,8 +9,9 @@ from qtpy.QtWidgets import QComboBox, QFileDialog
 
 from napari_scfm.errors import named
 from napari_scfm.viewer.tasks import known_genes
+from napari_scfm.viewer.train_run import choose
 from napari_scfm.viewer.trained import training_lines
-from napari_scfm.viewer.training import TRAINED, choose
+from napari_scfm.viewer.training import TRAINED
 from napari_scfm.widgets.step import Context, Step, button, hint, narrow, row
 
 if TYPE_CHECKING:

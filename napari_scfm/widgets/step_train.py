@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtWidgets import QFileDialog
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QFileDialog, QScrollArea
 
-from napari_scfm.viewer import training
+from napari_scfm.viewer import train_run, training
 from napari_scfm.viewer.curve import Curve
 from napari_scfm.viewer.trained import told, training_lines
 from napari_scfm.widgets.loss_curve import LossCurve
@@ -78,7 +79,7 @@ class TrainStep(Step):
         work = training.prepare(self.session, self.form.plan())
 
         def task(progress: Any) -> CellModel:
-            return training.train_on(work, progress)
+            return train_run.train_on(work, progress)
 
         if self.context.jobs.run(TITLE, task, self._done):
             self._mine = True
@@ -86,6 +87,15 @@ class TrainStep(Step):
             self.curve.show_curve(Curve())
             self.pace.setText("Reading the slide…")
             self._show_run(True)
+            QTimer.singleShot(0, self._reveal)
+
+    def _reveal(self) -> None:
+        """Scroll the curve into view, once it has its place."""
+        area = self.parent()
+        while area is not None and not isinstance(area, QScrollArea):
+            area = area.parent()
+        if area is not None:
+            area.ensureWidgetVisible(self.curve)
 
     def _show_run(self, running: bool) -> None:
         self.form.setEnabled(not running)
@@ -108,7 +118,7 @@ class TrainStep(Step):
 
     def _done(self, model: CellModel) -> None:
         self._made = model
-        training.take(self.session, model)
+        train_run.take(self.session, model)
         self.session.say(told(model))
         self.status.setText("<br>".join(training_lines(model)))
 
@@ -186,12 +196,12 @@ class TrainStep(Step):
         def done(written: CellModel) -> None:
             self._made = None
             self.save.hide()
-            training.forget(self.session, model)
-            training.take(self.session, written, folder)
+            train_run.forget(self.session, model)
+            train_run.take(self.session, written, folder)
             self.session.say(f"The model is saved in {folder}.")
 
         self.context.jobs.run(
             f"Saving {folder.name}",
-            lambda _: training.save(model, folder, device),
+            lambda _: train_run.save(model, folder, device),
             done,
         )

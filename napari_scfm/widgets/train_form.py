@@ -14,6 +14,7 @@ from qtpy.QtWidgets import (
     QLabel,
     QLineEdit,
     QListWidget,
+    QSizePolicy,
     QSpinBox,
     QToolButton,
     QWidget,
@@ -62,7 +63,10 @@ class TrainForm(QWidget):
         self._on_more(False)
         for field in (self.epochs, self.minutes, self.genes, self.reference, self.seed):
             field.setMinimumWidth(40)
-        self.unit.setMinimumWidth(84)
+        for spin in (self.epochs, self.minutes):
+            spin.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
+        self.unit.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.unit.setMinimumWidth(98)
         self.held_out.setMinimumWidth(60)
 
     def _add(self, name: str, label: str, *widgets: QWidget) -> None:
