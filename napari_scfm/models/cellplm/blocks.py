@@ -143,7 +143,7 @@ class _LayerPass:
             query = self._heads(self.query[:, part]) * receive[:, part].unsqueeze(-1)
             moved = (query.transpose(1, 2) @ sent).transpose(1, 2).flatten(2)
             x += self.layer.self_attn.out_projection(moved)
-            x += self.layer._ff_block(self.layer.norm2(x))
+            x += self.layer.feed_forward(x)
 
 
 def _flow(a: Tensor, total: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from napari_scfm.models.cellplm.linear import Linear
 from napari_scfm.models.cellplm.norms import make_norm
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class NegativeBinomialOutput(nn.Module):
 
     def __init__(self, width: int, genes: int) -> None:
         super().__init__()
-        self.dec_1 = nn.Linear(width, OUTPUT_WIDTH)
+        self.dec_1 = Linear(width, OUTPUT_WIDTH)
         self.dec_mean = nn.Sequential(nn.Linear(OUTPUT_WIDTH, genes))
         self.dec_disp = nn.Parameter(torch.randn(genes))
 
@@ -98,7 +99,7 @@ class Decoder(nn.Module):
         for i in range(config.dec_layers - 1):
             self.layers.append(
                 nn.Sequential(
-                    nn.Linear(wide if i else config.post_latent_dim, wide),
+                    Linear(wide if i else config.post_latent_dim, wide),
                     nn.PReLU(),
                     nn.Dropout(config.model_dropout),
                     make_norm(config.norm, wide),

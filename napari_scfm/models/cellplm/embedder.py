@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from napari_scfm.models.cellplm.linear import Linear
 from napari_scfm.models.cellplm.neighbours import NeighbourMean
 from napari_scfm.models.cellplm.norms import make_norm
 from napari_scfm.models.cellplm.positions import make_positions
@@ -66,7 +67,7 @@ class Embedder(nn.Module):
             self.near = NeighbourMean(config.neighbours, width)
         self.neighbours = config.neighbours
         self.extra_linear = nn.Sequential(
-            nn.Linear(width, width),
+            Linear(width, width),
             nn.ReLU(),
             nn.Dropout(config.model_dropout),
             make_norm(config.norm, width),
@@ -91,7 +92,15 @@ class Embedder(nn.Module):
         nearest
             (cells, k) nearest cells, for configurations with neighbours.
         """
-        feat = self.feat_enc(counts, rows)
+        return self.finish(self.feat_enc(counts, rows), positions, nearest)
+
+    def finish(
+        self,
+        feat: Tensor,
+        positions: Tensor | None = None,
+        nearest: Tensor | None = None,
+    ) -> Tensor:
+        """Return (cells, width) from the (cells, width) sums of gene embeddings."""
         hidden = feat
         if self.pe_active and positions is not None and self.pe_enc is not None:
             hidden = hidden + self.pe_enc(positions)

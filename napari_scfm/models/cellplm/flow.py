@@ -152,7 +152,11 @@ class EncoderLayer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return (cells, width)."""
         x = x + self.attention_dropout(self.self_attn(self.norm1(x)))
-        out: Tensor = x + self._ff_block(self.norm2(x))
+        return x + self.feed_forward(x)
+
+    def feed_forward(self, x: Tensor) -> Tensor:
+        """Return what the feed-forward adds, (..., width)."""
+        out: Tensor = self._ff_block(self.norm2(x))
         return out
 
 

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from napari_scfm.models.cellplm.linear import Linear
+
 if TYPE_CHECKING:
     from napari_scfm.models.cellplm.config import CellPLMConfig
 
@@ -40,7 +42,7 @@ class VariationalLatent(nn.Module):
 
     def __init__(self, width: int, latent: int) -> None:
         super().__init__()
-        self.hid_2mu = nn.Linear(width, latent)
+        self.hid_2mu = Linear(width, latent)
         self.hid_2sigma = nn.Linear(width, latent)
 
     def forward(self, hidden: Tensor, uniform: Tensor | None = None) -> Tensor:
