@@ -39,7 +39,7 @@ class ModelInfo:
     species
         "human", "mouse" or "any".
     capabilities
-        Subset of {"embed", "impute", "attend"}.
+        Subset of {"embed", "impute", "attend", "annotate"}.
     parameters
         Number of trained weights; 0 for the baselines.
     licence, citation

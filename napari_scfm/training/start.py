@@ -12,6 +12,7 @@ from napari_scfm import keys
 from napari_scfm.errors import ModelError
 from napari_scfm.genes.identity import guess_species, resolve, to_ensembl, to_symbols
 from napari_scfm.models.base import CellModel
+from napari_scfm.models.cellplm.annotation import CLASSES
 from napari_scfm.models.cellplm.checkpoint import fill
 from napari_scfm.models.cellplm.config import CellPLMConfig
 from napari_scfm.models.cellplm.model import CellPLM
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from napari_scfm.training.settings import TrainSettings
 
 NEW = "cellplm"
-CLASSES = "classes"
-"""Field of an annotation model's configuration: sorted names of its classes."""
 
 
 def given_model(model: str | Path | CellModel, device: str) -> CellPLM | None:

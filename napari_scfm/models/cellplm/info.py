@@ -31,6 +31,9 @@ def model_info(
         Number of trained weights.
     """
     able = {"embed", "attend"} | ({"impute"} if config.has_decoder else set())
+    # original files do not name their classes
+    if config.head_type == "annotation" and config.extra.get("classes"):
+        able.add("annotate")
     kind = "CellPLM" if not config.pe_active else "CellPLM that reads positions"
     if name == MINI:
         kind = "Small CellPLM trained on the sample slide"

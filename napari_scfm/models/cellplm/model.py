@@ -17,13 +17,14 @@ from napari_scfm.errors import ModelError, named
 from napari_scfm.genes.identity import resolve
 from napari_scfm.models.attention import Attention, Block
 from napari_scfm.models.base import CellModel, ModelInfo
+from napari_scfm.models.cellplm.annotation import CLASSES, told
 from napari_scfm.models.cellplm.checkpoint import (
     LoadReport,
     load_network,
     save_network,
 )
 from napari_scfm.models.cellplm.info import MINI, MINI_FOLDER, model_info
-from napari_scfm.models.cellplm.positions import untrained_missing_pe
+from napari_scfm.models.cellplm.notes import position_note
 from napari_scfm.models.cellplm.reading import Bag, TableReading
 from napari_scfm.models.cellplm.scaling import cell_factors
 from napari_scfm.models.devices import pick_device
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    import pandas as pd
     from anndata import AnnData
 
     from napari_scfm.masks.mask import Mask
@@ -102,7 +104,7 @@ class CellPLM(CellModel):
         model = cls(network, info, device=device, compat=compat)
         model.load_report = load_report
         model.notes += load_report.sentences()
-        model.notes += _position_note(network)
+        model.notes += position_note(network)
         return model
 
     @property
@@ -221,7 +223,13 @@ class CellPLM(CellModel):
         tell(progress, len(reading), len(reading), "Attention")
         return Attention(blocks, table.n_obs)
 
-    def class_scores(self, table: AnnData, *, mask: Mask | None = None) -> np.ndarray:
+    def class_scores(
+        self,
+        table: AnnData,
+        *,
+        mask: Mask | None = None,
+        progress: ProgressCallback | None = None,
+    ) -> np.ndarray:
         """Return the class scores of a fine-tuned annotation model, (cells, classes).
 
         Raises
@@ -233,9 +241,28 @@ class CellPLM(CellModel):
             raise self._cannot("annotate")
         out = np.zeros((table.n_obs, self.config.out_dim), dtype=np.float32)
         with torch.inference_mode():
-            for bag, z in self._latents(self._read(table, mask), None):
+            for bag, z in self._latents(self._read(table, mask), progress):
                 out[bag.cells] = self.network.head(z).cpu().numpy()
         return out
+
+    def annotate(
+        self,
+        table: AnnData,
+        *,
+        mask: Mask | None = None,
+        progress: ProgressCallback | None = None,
+    ) -> pd.DataFrame:
+        """Return ``label``, ``probability`` and ``margin`` of every cell.
+
+        Raises
+        ------
+        ModelError
+            If the model has no annotation head, or does not name its classes.
+        """
+        if "annotate" not in self.info.capabilities:
+            raise self._cannot("annotate")
+        scores = self.class_scores(table, mask=mask, progress=progress)
+        return told(scores, self.config.extra[CLASSES], table.obs_names)
 
     def save(self, folder: str | Path) -> Path:
         """Write ``model.safetensors`` and ``config.json``; return the folder."""
@@ -369,22 +396,3 @@ class CellPLM(CellModel):
             )
             self.notes += [note] if note not in self.notes else []
         return factor
-
-
-def _position_note(network: CellPLMNetwork) -> list[str]:
-    """Say whether coordinates play a part, and whether they did in training."""
-    positions = network.embedder.pe_enc
-    if positions is None or network.embedder.pe_active:
-        return []
-    missing = positions.missing_pe
-    assert isinstance(missing, Tensor)
-    if untrained_missing_pe(missing.detach()):
-        return [
-            "Coordinates play no part in this model: its positional encoding is off, "
-            "and its weights were trained so."
-        ]
-    return [
-        "Coordinates play no part in this model: its positional encoding is off as in "
-        "the original program, although 'missing_pe' is no longer at its start value, "
-        "so its weights may have been trained with it."
-    ]
