@@ -32,9 +32,11 @@ _HOME = {
     "load_model": "models.hub",
     "load_result": "experiments.result",
     "mask_cells": "masks.make",
+    "mask_dropout": "masks.dropout",
     "mask_entries": "masks.make",
     "mask_genes": "masks.make",
     "mask_strata": "masks.strata",
+    "perturb": "experiments.perturb",
     "read_slide": "slides.read",
     "run_experiment": "experiments.run",
     "streamlines": "analysis.streamlines",
@@ -48,10 +50,12 @@ if TYPE_CHECKING:
     from napari_scfm.analysis.clusters import cluster
     from napari_scfm.analysis.streamlines import streamlines
     from napari_scfm.errors import ScfmError
+    from napari_scfm.experiments.perturb import perturb
     from napari_scfm.experiments.result import ExperimentResult, load_result
     from napari_scfm.experiments.run import run_experiment
     from napari_scfm.experiments.spec import ExperimentSpec
     from napari_scfm.figures.export import export_figure
+    from napari_scfm.masks.dropout import mask_dropout
     from napari_scfm.masks.make import mask_cells, mask_entries, mask_genes
     from napari_scfm.masks.mask import Mask
     from napari_scfm.masks.strata import mask_strata

@@ -59,6 +59,11 @@ def imputed(model: str) -> str:
     return f"{slug(model)}_imputed"
 
 
+def perturbed(model: str) -> str:
+    """``layers``: change of the prediction; ``obs``: which cells were perturbed."""
+    return f"{slug(model)}_perturbed"
+
+
 def attention(model: str) -> str:
     """``obsp``: the strongest attention weights, sparse, ``A[i, j]`` = i from j."""
     return f"{slug(model)}_attention"

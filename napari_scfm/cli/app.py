@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 import napari_scfm
-from napari_scfm.cli import analyse, experiment, export, models, slides
+from napari_scfm.cli import analyse, experiment, export, models, perturb, slides
 from napari_scfm.errors import ScfmError
 from napari_scfm.progress import Cancelled
 
@@ -54,6 +54,7 @@ COMMANDS: dict[Callable[..., None], str] = {
     experiment.experiment: "Hide genes or cells, predict them, score.",
     analyse.embed: "Write each cell's embedding.",
     analyse.impute: "Write predicted counts.",
+    perturb.perturb: "Change a gene in some cells, see what follows.",
     analyse.cluster: "Write clusters of the embedding.",
     analyse.attend: "Write model attention and its residual field.",
     models.train: "Train a model on a slide.",
