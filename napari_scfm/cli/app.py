@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 import napari_scfm
-from napari_scfm.cli import analyse, experiment, export, models, perturb, slides
+from napari_scfm.cli import analyse, experiment, export, models, perturb, slides, train
 from napari_scfm.errors import ScfmError
 from napari_scfm.progress import Cancelled
 
@@ -57,7 +57,7 @@ COMMANDS: dict[Callable[..., None], str] = {
     perturb.perturb: "Change a gene in some cells, see what follows.",
     analyse.cluster: "Write clusters of the embedding.",
     analyse.attend: "Write model attention and its residual field.",
-    models.train: "Train a model on a slide.",
+    train.train: "Train a model on a slide.",
     export.export: "Draw a FOV as a figure.",
 }
 """Each command with its line in the root's help."""
@@ -75,8 +75,8 @@ def main() -> None:
         app(arguments)
     except ScfmError as error:
         _fail(str(error))
-    except Cancelled:
-        _fail("Cancelled; nothing was written.")
+    except Cancelled as stop:
+        _fail(str(stop) or "Cancelled; nothing was written.")
     except OSError as error:
         where = f" {error.filename}" if error.filename else ""
         _fail(f"{error.strerror or error}{where and ':' + where}.")

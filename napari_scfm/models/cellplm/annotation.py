@@ -39,7 +39,7 @@ def told(
     first, second = -np.partition(-chance, 1, axis=1)[:, :2].T
     return pd.DataFrame(
         {
-            "label": pd.Categorical.from_codes(best, categories=list(classes)),
+            "label": pd.Categorical.from_codes(best, categories=pd.Index(classes)),
             "probability": first,
             "margin": first - second,
         },
