@@ -24,6 +24,7 @@ from napari_scfm.training.objectives.annotate import AnnotateObjective
 from napari_scfm.training.objectives.impute import ImputeObjective
 from napari_scfm.training.objectives.masked import MaskedObjective
 from napari_scfm.training.objectives.supcon import SupConObjective
+from napari_scfm.training.pretraining import PretrainObjective
 from napari_scfm.training.start import NEW, config_for, new_config
 from napari_scfm.training.targets import target_rows
 
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from napari_scfm.training.objectives.base import Objective
     from napari_scfm.training.settings import TrainSettings
 
-OBJECTIVES = ("masked", "impute", "supcon", "annotate")
+OBJECTIVES = ("masked", "impute", "supcon", "annotate", "pretrain")
 LABELLED = ("supcon", "annotate")
 
 
@@ -110,6 +111,8 @@ class Lesson:
         if wish.objective == "impute":
             names = np.array(self.config.gene_list)[self.rows]
             return ImputeObjective(wish.settings, np.isin(names, self.targets))
+        if wish.objective == "pretrain":
+            return PretrainObjective(wish.settings)
         return MaskedObjective(wish.settings)
 
     def record(self) -> dict[str, Any]:

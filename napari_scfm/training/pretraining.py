@@ -8,7 +8,7 @@ the released files are in their own configuration).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +17,6 @@ from torch import Tensor
 
 from napari_scfm.models.cellplm.latent import MixtureLatent, VariationalLatent
 from napari_scfm.models.cellplm.reading import nearest_cells
-from napari_scfm.training.batches import Step
 from napari_scfm.training.losses import (
     divergence_loss,
     mixture_loss,
@@ -25,10 +24,12 @@ from napari_scfm.training.losses import (
     pretraining_loss,
     scaled,
 )
+from napari_scfm.training.objectives.base import Objective
 
 if TYPE_CHECKING:
     from napari_scfm.models.cellplm.config import CellPLMConfig
     from napari_scfm.models.cellplm.network import CellPLMNetwork
+    from napari_scfm.training.batches import Step
     from napari_scfm.training.settings import TrainSettings
 
 WARM_UP = 10_000
@@ -122,7 +123,14 @@ def kept_cells(step: Step, cells: np.ndarray) -> Step:
     if nearest is not None:
         found = nearest_cells(positions.cpu().numpy(), nearest.shape[1])
         nearest = None if found is None else torch.as_tensor(found, device=at.device)
-    return Step(step.truth[at], step.shown[at], positions, nearest)
+    return replace(
+        step,
+        truth=step.truth[at],
+        shown=step.shown[at],
+        positions=positions,
+        nearest=nearest,
+        labels=None if step.labels is None else step.labels[at],
+    )
 
 
 def noisy_latent(
@@ -167,7 +175,7 @@ def noisy_latent(
 
 
 @dataclass
-class PretrainObjective:
+class PretrainObjective(Objective):
     """Guess the counts of cells in which some were hidden, with a noisy latent.
 
     Attributes
@@ -176,8 +184,8 @@ class PretrainObjective:
         Of the run; the recipe is read from the network's configuration.
     forwards
         Training steps so far; the divergence of a plain variational latent weighs
-        ``forwards / 10000``, at most 1. As in the original a run that goes on from
-        saved weights begins again at 0.
+        ``forwards / 10000``, at most 1. As in the original a run that begins with
+        the weights of a model begins again at 0; one that is resumed does not.
     """
 
     settings: TrainSettings
@@ -227,6 +235,14 @@ class PretrainObjective:
         unseen = self._each(network, step, rows, hidden)[hidden]
         seen = self._each(network, step, rows, nothing)
         return {"loss": float(unseen.mean()), "loss_seen": float(seen.sum(1).mean())}
+
+    def state(self) -> dict[str, Any]:
+        """Return the number of steps so far."""
+        return {"forwards": self.forwards}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take back what `state` returned."""
+        self.forwards = int(state["forwards"])
 
     def _each(
         self, network: CellPLMNetwork, step: Step, rows: Tensor, hidden: Tensor

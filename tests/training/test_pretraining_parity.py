@@ -6,10 +6,12 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import anndata
 import numpy as np
 import pytest
 import torch
 
+import napari_scfm as scfm
 from napari_scfm.models.cellplm.checkpoint import load_network
 from napari_scfm.models.cellplm.files import find_files
 from napari_scfm.models.cellplm.latent import MixtureLatent, VariationalLatent
@@ -381,3 +383,31 @@ def test_same_seed_same_loss_and_warm_up(tiny: Path) -> None:
     assert full > 2
     assert half == pytest.approx(full / 2, rel=1e-3)
     assert loss(40_000) == loss(10_000)
+
+
+def test_train_goes_on_from_an_original_file_and_resumes(
+    tiny: Path, tmp_path: Path
+) -> None:
+    table = anndata.read_h5ad(tiny / "adata.h5ad")
+    table.obs["fov"] = table.obs["batch"].astype(str)
+    settings = TrainSettings(draws=2, learning_rate=1e-3)
+    goal = {"objective": "pretrain", "validation": ["fov_c"], "epochs": 4}
+    goal |= {"settings": settings, "device": "cpu"}
+    whole_run = scfm.train(tiny, table, **goal)
+
+    def stop(progress: scfm.Progress) -> None:
+        if progress.done >= 5:
+            raise scfm.Cancelled
+
+    with pytest.raises(scfm.Cancelled):
+        scfm.train(tiny, table, **goal, out=tmp_path / "m", progress=stop)
+    resumed = scfm.train(tiny, table, **goal, out=tmp_path / "m", resume=True)
+    one, other = whole_run.network.state_dict(), resumed.network.state_dict()
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    start = trainable(tiny).state_dict()
+    assert not torch.equal(one["embedder.feat_enc.emb"], start["embedder.feat_enc.emb"])
+    # tables of unknown origin have no gradient, and nothing else moves them
+    name = "decoder.covariate_layers.0.batch.0.weight"
+    assert torch.equal(one[name], start[name])
+    scores = json.loads((tmp_path / "m" / "metrics.json").read_text())["epochs"]
+    assert "loss_seen" in str(scores)
