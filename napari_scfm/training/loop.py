@@ -54,6 +54,12 @@ class History:
         """The held-out loss of the best epoch."""
         return math.inf if self.best < 0 else float(self.epochs[self.best]["loss"])
 
+    @property
+    def scores(self) -> dict[str, float]:
+        """The held-out figures of the best epoch; empty without held-out FOVs."""
+        best = {} if self.best < 0 else self.epochs[self.best]
+        return {k: v for k, v in best.items() if k != "train_loss" and v == v}
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, ready for JSON."""
         return {"best_epoch": self.best, "epochs": self.epochs}

@@ -76,6 +76,8 @@ def train(
         "masked": guess hidden genes, cells and entries. "impute": guess target genes
         from all others. "supcon": an embedding in which cells of one label lie
         together. "annotate": tell the label of a cell; the model can `annotate`.
+        "pretrain": as the original was, with the masks and the noisy latent that the
+        configuration of its files asks for.
     labels
         ``obs`` column that "supcon" and "annotate" learn from; None = "cell_type".
         Cells without a value, or "unknown", are read but not learned from.
@@ -154,6 +156,7 @@ def train(
         "seed": seed,
         "settings": settings.to_dict(),
         "best_epoch": history.best,
+        "scores": history.scores,
         "version": version("napari-scfm"),
         "torch": torch.__version__,
     }
