@@ -170,6 +170,7 @@ def attend(
 def _loaded(path: Path, fov: str, out: Path) -> AnnData:
     """Return the table, once it is sure that the result can be written."""
     from napari_scfm.experiments.files import check_writable
+    from napari_scfm.models.scale import scale_note
     from napari_scfm.slides.read import read_slide
 
     if out.suffix != ".h5ad":
@@ -177,7 +178,10 @@ def _loaded(path: Path, fov: str, out: Path) -> AnnData:
     if out.is_dir():
         raise ScfmError(f"{out} is a folder.", "Name a file that ends in .h5ad.")
     check_writable(out)
-    return chosen_table(read_slide(path), fov)
+    table = chosen_table(read_slide(path), fov)
+    if note := scale_note(table.X, list(table.var_names)):
+        typer.echo(note, err=True)
+    return table
 
 
 def _embedded(

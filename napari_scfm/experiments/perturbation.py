@@ -72,7 +72,8 @@ class Perturbation:
 
         ``before``, ``change`` and ``abs_change`` are means over the other cells, in
         counts; ``relative`` is change / before; ``in_touched`` the mean change in the
-        touched cells.
+        touched cells. There part of it is depth: predictions are scaled to the
+        molecules of their own cell, of which a knock-out takes some away.
         """
         import pandas as pd
 

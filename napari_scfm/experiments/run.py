@@ -20,6 +20,7 @@ from napari_scfm.experiments.reference import side_by_side, without_tested
 from napari_scfm.experiments.result import ExperimentResult, Prediction
 from napari_scfm.experiments.scoring import score
 from napari_scfm.models.hub import load_model
+from napari_scfm.models.scale import scale_note
 from napari_scfm.progress import Progress, report
 from napari_scfm.slides.checks import check_table
 
@@ -82,7 +83,7 @@ def run_experiment(
         guesser = given or load_model(name, spec.device)
         predictions.append(_predicted(guesser, name, spec, shown, mask, combined, tell))
     tell(Progress(1, 1, "scoring"))
-    notes += _notes(mask, others, predictions)
+    notes += _notes(table, mask, others, predictions)
     return score(spec, table, mask, predictions, notes)
 
 
@@ -170,9 +171,13 @@ def _refuse_blind(model: str, values: np.ndarray, genes: list[str]) -> None:
 
 
 def _notes(
-    mask: Mask, reference: AnnData | None, predictions: list[Prediction]
+    table: AnnData,
+    mask: Mask,
+    reference: AnnData | None,
+    predictions: list[Prediction],
 ) -> list[str]:
-    notes = []
+    scale = scale_note(table.X, list(table.var_names))
+    notes = [scale] if scale else []
     if mask.hidden_genes and (reference is None):
         hidden = counted(len(mask.hidden_genes), "gene is", "genes are")
         notes.append(

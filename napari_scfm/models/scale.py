@@ -72,7 +72,7 @@ def scale_note(counts: Any, genes: Sequence[str]) -> str:
     found = scale_of(counts)
     if found == COUNTS:
         return ""
-    then = "CellPLM takes log1p of raw counts itself"
+    then = "Models and metrics take log1p of raw counts themselves"
     if found in (LOG, LOG2):
         then += ", so the logarithm would be taken twice"
     if found != UNKNOWN:

@@ -104,11 +104,12 @@ def draw_mask(shape: tuple[int, int], recipe: Recipe, rng: np.random.Generator) 
         Source of the draws.
     """
     cells, genes = shape
-    kept = min(recipe.max_batch_size, int(cells * (1 - recipe.drop_node_rate)))
+    left = max(1, int(cells * (1 - recipe.drop_node_rate)))
+    kept = min(recipe.max_batch_size, left)
     chosen = rng.permutation(cells)[:kept]
     masked = rng.permutation(kept)[: int(recipe.mask_node_rate * kept)]
     share = np.full(len(masked), recipe.mask_feature_rate)
-    if recipe.mask_beta:
+    if recipe.mask_beta and recipe.mask_feature_rate > 0:
         share = rng.beta(5.0, 4.0 / recipe.mask_feature_rate - 3.0, len(masked))
     hidden = np.zeros((kept, genes), dtype=bool)
     drawn = rng.random((len(masked), genes))

@@ -40,6 +40,9 @@ def test_logarithms_and_unknown_genes_are_told(cli, tmp_path: Path) -> None:
     assert "Values: log1p of counts. " in said.out
     assert "logarithm would be taken twice" in said.out
     assert "NOTAGENE" in said.out.partition("Unmatched:")[2]
+    done = cli("embed", tmp_path / "logs.h5ad", "-o", tmp_path / "out.h5ad")
+    assert done.status == 0
+    assert "logarithm would be taken twice" in done.err
 
 
 @pytest.mark.parametrize("word", ["ridge", "no-such-model"])

@@ -251,3 +251,13 @@ def test_visible_entries_are_predicted_too(model):
     assert np.corrcoef(values.sum(axis=1), measured)[0, 1] > 0.5
     if model == "cellplm-mini":
         np.testing.assert_allclose(values.sum(axis=1), measured, rtol=1e-4)
+
+
+def test_an_experiment_on_logarithms_says_so(halves):
+    table, reference = halves
+    spec = spec_for(table, genes=("G1", "G4"))
+    assert not any("whole" in n for n in scfm.run_experiment(table, spec).notes)
+    logs = table.copy()
+    logs.X = logs.X.log1p()
+    notes = scfm.run_experiment(logs, spec).notes
+    assert any("log1p of counts" in n and "taken twice" in n for n in notes)

@@ -319,6 +319,8 @@ def test_masks_have_the_rates_of_the_recipe() -> None:
     assert draw_mask((1000, 400), most, rng).hidden.mean(axis=1).max() < 0.97
     nothing = draw_mask((1000, 400), replace(recipe, mask_node_rate=0.0), rng)
     assert not nothing.hidden.any()
+    assert not draw_mask((1000, 400), Recipe(mask_feature_rate=0.0), rng).hidden.any()
+    assert len(draw_mask((1, 9), recipe, rng).cells) == 1
 
 
 def test_kept_cells_keep_their_neighbours_among_them() -> None:
