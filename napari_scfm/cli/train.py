@@ -28,7 +28,7 @@ def train(
             metavar="NAME",
             help="What to learn: masked (guess hidden genes and cells), impute (guess "
             "target genes from all others), supcon (an embedding that keeps labels "
-            "apart), annotate (tell labels).",
+            "apart), annotate (tell labels), pretrain (as the original was).",
         ),
     ] = "masked",
     labels: Annotated[
