@@ -160,8 +160,12 @@ def reference_bags(
     found = fov_bags(reading, None)
     counts = sparse.csr_array(sparse.vstack([bag.counts for bag in found]))
     moved, measured = in_columns(counts, reading.rows, columns)
+    # how well a gene is guessed is a figure of the slide, not of the reference
+    nothing = np.zeros_like(measured)
     bags = [
-        TrainingBag(f"reference {at + 1}", moved[np.sort(cells)], None, None, measured)
+        TrainingBag(
+            f"reference {at + 1}", moved[np.sort(cells)], None, None, measured, nothing
+        )
         for at, cells in enumerate(np.array_split(order, number))
     ]
     out = -(-len(bags) // HELD_OUT_SHARE) if hold_out else 0
@@ -206,7 +210,7 @@ def without_cells_of(reference: AnnData, table: AnnData, notes: list[str]) -> An
         return reference
     notes.append(
         f"{counted(int(same.sum()), 'reference cell is', 'reference cells are')} in "
-        "the table too and was left out of the reference."
+        "the table too; the reference is read without."
     )
     if same.all():
         raise SpecError(

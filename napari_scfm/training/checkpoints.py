@@ -122,8 +122,8 @@ def check_terms(folder: Path, then: dict[str, Any], now: dict[str, Any]) -> None
     other = [name for name in names if then.get(name) != now.get(name)]
     if other:
         raise SpecError(
-            f"The training in {folder} was begun with another {' and '.join(other)}, "
-            "so it cannot be resumed.",
+            f"The training in {folder} cannot be resumed, since these are not as they "
+            f"were: {', '.join(other)}.",
             "Ask for the same as then, or choose another folder.",
         )
 
