@@ -58,9 +58,11 @@ def work_of(session: Session, capability: str) -> Work:
         raise ModelError("No model is loaded.", "Choose one in step 3 and press Load.")
     if capability not in model.info.capabilities:
         able = ", ".join(sorted(model.info.capabilities))
+        other = "Load another model in step 3, such as cellplm-mini."
+        if capability == "annotate":
+            other = "Train one in step 8, to annotate cells."
         raise ModelError(
-            f"Model {model.info.name} cannot {capability}; it can {able}.",
-            "Load another model in step 3, such as cellplm-mini.",
+            f"Model {model.info.name} cannot {capability}; it can {able}.", other
         )
     if session.n_cells == 0:
         raise SlideError(
@@ -201,22 +203,10 @@ def cluster_cells(
 
 
 def annotate_cells(work: Work, progress: ProgressCallback | None = None) -> Clusters:
-    """Let an annotating model name the label of every cell of a FOV.
-
-    Raises
-    ------
-    ModelError
-        If the model was not trained to annotate.
-    """
+    """Let an annotating model name the label of every cell of a FOV."""
     classes = classes_of(work.model)
-    if not classes:
-        raise ModelError(
-            f"Model {work.model.info.name} was not trained to name cells.",
-            "Train one in step 8 with the objective Annotate cells.",
-        )
-    report(progress, 0, 1, "naming the cells")
-    said = work.model.annotate(work.fov.table, mask=work.mask)["label"].astype(str)
-    values = np.array([classes.index(label) for label in said])
+    said = work.model.annotate(work.fov.table, mask=work.mask, progress=progress)
+    values = np.array([classes.index(str(label)) for label in said["label"]])
     about = about_of(work, 0, classes=list(classes))
     return Clusters(work.fov.name, work.model.info.name, values, 0.0, about, classes)
 

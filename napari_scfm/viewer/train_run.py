@@ -12,11 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_scfm import keys
-from napari_scfm.errors import ModelError, SpecError, counted, named
+from napari_scfm.errors import ModelError, SpecError
 from napari_scfm.progress import Progress
 from napari_scfm.viewer.trained import record_of
-from napari_scfm.viewer.training import FEWEST, TRAINED, goal_of
+from napari_scfm.viewer.training import TRAINED, goal_of
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from napari_scfm.models.base import CellModel
     from napari_scfm.progress import ProgressCallback
     from napari_scfm.viewer.session import Session
-    from napari_scfm.viewer.training import Plan, TrainWork
+    from napari_scfm.viewer.training import TrainWork
 
 
 def train_on(work: TrainWork, progress: ProgressCallback | None = None) -> CellModel:
@@ -44,7 +43,6 @@ def train_on(work: TrainWork, progress: ProgressCallback | None = None) -> CellM
     """
     plan = work.plan
     table = work.slide.table
-    _check_labels(table, plan)
     more: dict[str, Any] = {}
     if plan.objective == "impute":
         more["genes"] = plan.genes
@@ -82,21 +80,6 @@ def _reference(path: Path) -> AnnData:
             f"{path} cannot be read as a table of cells: {error}.",
             "Choose an .h5ad file.",
         ) from error
-
-
-def _check_labels(table: AnnData, plan: Plan) -> None:
-    """Refuse labels with one class on what is trained on."""
-    if not goal_of(plan.objective).labelled:
-        return
-    rows = ~table.obs[keys.FOV].isin(plan.held_out)
-    classes = table.obs.loc[rows, plan.labels].dropna().unique()
-    if len(classes) < FEWEST:
-        raise SpecError(
-            f"Without {named(plan.held_out)}, {plan.labels!r} has "
-            f"{counted(len(classes), 'class', 'classes')}; telling labels apart "
-            "takes two.",
-            "Hold out other fields of view, or choose another column.",
-        )
 
 
 def _trained(

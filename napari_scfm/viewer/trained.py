@@ -21,6 +21,14 @@ SCORES = {
 }
 """Figures of a training record that a person can read, and their names."""
 
+NEXT = {
+    "masked": "Hide something in step 4 and predict it in step 5.",
+    "impute": "Hide the genes in step 4 and predict them in step 5.",
+    "supcon": "Cluster with it in step 6.",
+    "annotate": "Let it name the cells in step 6.",
+}
+"""What to do with a model that was trained so."""
+
 
 def record_of(model: CellModel | None) -> dict[str, Any]:
     """Return how a model was trained; empty where that is not known."""
@@ -31,10 +39,9 @@ def record_of(model: CellModel | None) -> dict[str, Any]:
 
 def classes_of(model: CellModel | None) -> tuple[str, ...]:
     """Return the labels that an annotating model knows; none for other models."""
-    config = getattr(model, "config", None)
-    if config is None or config.head_type != "annotation":
+    if model is None or "annotate" not in model.info.capabilities:
         return ()
-    return tuple(str(name) for name in config.extra.get("classes", ()))
+    return tuple(str(name) for name in model.config.extra["classes"])
 
 
 def training_lines(model: CellModel | None) -> list[str]:
@@ -45,12 +52,17 @@ def training_lines(model: CellModel | None) -> list[str]:
     titles = {goal.name: goal.title for goal in GOALS}
     objective = str(record.get("objective", ""))
     fovs, held_out = record.get("fovs", []), record.get("validation", [])
-    cells = record.get("cells")
-    on = f"{cells:,} cells of {named(fovs, 4)}" if cells else named(fovs, 4)
+    on = named(fovs, 4)
     on += f" of {record['slide']}" if record.get("slide") else ""
+    epochs, best = int(record.get("epochs", 0)), int(record.get("best_epoch", -1))
+    long = (
+        counted(epochs, "epoch")
+        if best < 0
+        else f"weights of epoch {best + 1} of {epochs}"
+    )
     lines = [
         f"Trained to: {titles.get(objective, objective).lower()}.",
-        f"Learned from {on}, {counted(int(record.get('epochs', 0)), 'epoch')}.",
+        f"Learned from {on}, {long}.",
     ]
     if held_out:
         lines.append(f"Held out {named(held_out, 4)}{score_text(record)}.")
@@ -77,7 +89,7 @@ def told(model: CellModel) -> str:
     text = f"{model.info.name} is trained and chosen in step 3, not saved yet."
     if held_out and score:
         text += f" On {named(held_out, 3)}, which it did not learn from{score}."
-    return text
+    return f"{text} {NEXT.get(record.get('objective', ''), '')}".strip()
 
 
 def flattered(model: CellModel | None, slide: Slide, fov: str) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from napari_scfm import keys
-from napari_scfm.errors import ModelError, SlideError, SpecError, named
+from napari_scfm.errors import ModelError, SlideError, SpecError, counted, named
 from napari_scfm.viewer.masking import as_spelled
 
 if TYPE_CHECKING:
@@ -136,14 +136,17 @@ def label_columns(obs: pd.DataFrame) -> dict[str, int]:
     """Return the columns that can be labels, and how many classes each has.
 
     Text or categories with 2 to 60 classes, not the name of a cell, a field of view
-    or a sample; the published cell type first.
+    or a sample; words like "unknown" are no class. The published cell type first.
     """
+    from napari_scfm.training.labels import NO_LABEL
+
     found = {}
     for name in obs.columns:
         column = obs[name]
         if name in NOT_LABELS or column.dtype.kind not in "OUSb":
             continue
-        classes = int(column.nunique())
+        names = {str(value).casefold() for value in column.dropna().unique()}
+        classes = len(names.difference(NO_LABEL))
         if FEWEST <= classes <= MOST:
             found[str(name)] = classes
     return dict(sorted(found.items(), key=lambda item: item[0] != keys.CELL_TYPE))
@@ -202,6 +205,14 @@ def prepare(session: Session, plan: Plan) -> TrainWork:
         _free_name(session, plan.objective),
         settings_of(plan),
     )
+
+
+def begun(work: TrainWork) -> str:
+    """Return what to say when the work begins."""
+    held_out = work.plan.held_out
+    count = counted(len(work.slide.fovs) - len(held_out), "field", "fields")
+    without = f"; {named(held_out, 3)} held out" if held_out else ""
+    return f"Learning from {count} of view{without}. The window stays usable."
 
 
 def _check_start(session: Session, plan: Plan) -> None:
@@ -267,6 +278,4 @@ def settings_of(plan: Plan) -> Any:
     """Return the settings of a plan's size."""
     from napari_scfm.training.settings import TrainSettings
 
-    if plan.size == "base":
-        return TrainSettings(width=256, layers=4, latent=64)
-    return TrainSettings()
+    return TrainSettings.of_size(plan.size)

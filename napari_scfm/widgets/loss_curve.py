@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from qtpy.QtGui import QPaintEvent
 
+KEPT = "best"
 TRAINING, HELD_OUT = "#56B4E9", "#E69F00"
 ROWS = 9
 """Height in lines of text."""
@@ -73,6 +74,8 @@ class LossCurve(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw axes, lines and names."""
+        if not self.curve.epochs:
+            return
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         marks = ticks(*self._span)
@@ -85,7 +88,7 @@ class LossCurve(QWidget):
         )
         self._axes(painter, area, marks, digits)
         self._names(painter, area)
-        painter.setClipRect(area.adjusted(-4, -4, 4, 4))
+        painter.setClipRect(area.adjusted(-4, -6, 7, 4))
         faded = QColor(TRAINING)
         faded.setAlpha(70)
         thinned = self.curve.steps[:: 1 + len(self.curve.steps) // MOST_STEPS]
@@ -135,6 +138,7 @@ class LossCurve(QWidget):
         painter.drawText(QPointF(0, metrics.ascent()), "loss")
         right = area.right()
         for name, colour, values in (
+            (KEPT, HELD_OUT, self.curve.best),
             ("held out", HELD_OUT, self.curve.held_out),
             ("training", TRAINING, self.curve.steps or self.curve.training),
         ):
@@ -145,6 +149,11 @@ class LossCurve(QWidget):
             painter.drawText(QPointF(right, metrics.ascent()), name)
             middle = metrics.height() / 2
             painter.setPen(QPen(QColor(colour), 3))
+            if name == KEPT:
+                painter.setPen(QPen(QColor(colour), 2))
+                painter.drawEllipse(QPointF(right - 10, middle), 4.5, 4.5)
+                right -= 26
+                continue
             painter.drawLine(QPointF(right - 20, middle), QPointF(right - 5, middle))
             right -= 34
 

@@ -83,6 +83,7 @@ class TrainStep(Step):
 
         if self.context.jobs.run(TITLE, task, self._done):
             self._mine = True
+            self.session.say(training.begun(work))
             self._made = None
             self.curve.show_curve(Curve())
             self.pace.setText("Reading the slide…")

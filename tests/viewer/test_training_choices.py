@@ -45,7 +45,7 @@ def test_only_columns_with_2_to_60_classes_are_labels():
             "sixty": [f"c{i % 60}" for i in range(n)],
             "area": np.arange(n) % 3,
             "flag": np.arange(n) % 2 == 0,
-            "gaps": [None, "a", "b", None] * (n // 4),
+            "gaps": [None, "a", "b", "Unknown"] * (n // 4),
             "cell_type": ["T", "B"] * (n // 2),
         }
     )
@@ -106,11 +106,13 @@ def test_genes_are_those_typed_or_those_hidden(session):
     assert prepare(session, typed).plan.genes == ("EPCAM", "CD3E", "KRT18")
 
 
-def test_labels_with_one_class_in_what_is_learned_from_are_refused(session):
+def test_labels_with_one_class_in_what_is_learned_from_are_refused(make_slide):
+    slide = make_slide(12, 12, 12)
+    session = Session(slide=slide, fov=slide.fov("F002"))
     table = session.slide.table
     table.obs["region"] = np.where(table.obs["fov"] == "F002", "tumour", "stroma")
     work = prepare(session, Plan("annotate", labels="region", held_out=("F002",)))
-    with pytest.raises(SpecError, match="'region' has 1 class"):
+    with pytest.raises(SpecError, match="hold 1 class: 'stroma'"):
         train_run.train_on(work)
 
 
@@ -198,12 +200,13 @@ def test_a_card_says_objective_data_and_score():
         fovs=["F001", "F003"],
         validation=["F002"],
         epochs=30,
+        best_epoch=11,
         slide="lung",
         scores={"loss": 0.4, "pearson_genes": 0.3119, "pearson_cells": 0.2},
     )
     assert training_lines(model) == [
         "Trained to: guess hidden genes and cells.",
-        "Learned from F001, F003 of lung, 30 epochs.",
+        "Learned from F001, F003 of lung, weights of epoch 12 of 30.",
         "Held out F002: Pearson of hidden genes 0.31, of hidden cells 0.20.",
     ]
     assert training_lines(None) == []
