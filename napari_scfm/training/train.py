@@ -125,43 +125,32 @@ def train(
     given = given_model(model, device)
     lesson = read_lesson(wish, table, given)
     terms = _terms(wish, lesson, given, epochs)
-    if resume and out is not None:
-        complete = _complete(Path(out), terms, device)
-        if complete is not None:
-            return complete
+    complete = _complete(Path(out), terms, device) if resume and out else None
+    if complete is not None:
+        return complete
     checkpoints = None if out is None else Checkpoints(out, terms)
     if checkpoints is not None and not resume:
         checkpoints.clear()
-    with _seeded(seed, place), _threads(lesson.config.enc_hid, place):
+    with (
+        _seeded(seed, place),
+        _threads(lesson.config.enc_hid, place),
+        _saying_what_is_kept(out, epochs),
+    ):
         network = first_network(lesson.config, given, lesson.notes)
-        goal = lesson.objective(wish)
-        with _saying_what_is_kept(out, epochs):
-            history = run_loop(
-                network.to(place).requires_grad_(True),
-                goal,
-                torch.as_tensor(lesson.rows, device=place),
-                lesson.training,
-                lesson.held_out,
-                settings=settings,
-                epochs=epochs,
-                seed=seed,
-                progress=progress,
-                checkpoints=checkpoints,
-                resume=resume,
-            )
-    record = {
-        "objective": objective,
-        **lesson.record(),
-        "epochs": epochs,
-        "seed": seed,
-        "settings": settings.to_dict(),
-        "best_epoch": history.best,
-        "scores": history.scores,
-        "version": version("napari-scfm"),
-        "torch": torch.__version__,
-    }
-    notes = [*lesson.notes, *history.notes]
-    trained = _finish(network, record, history, terms, out, device, notes)
+        history = run_loop(
+            network.to(place).requires_grad_(True),
+            lesson.objective(wish),
+            torch.as_tensor(lesson.rows, device=place),
+            lesson.training,
+            lesson.held_out,
+            settings=settings,
+            epochs=epochs,
+            seed=seed,
+            progress=progress,
+            checkpoints=checkpoints,
+            resume=resume,
+        )
+    trained = _finish(network, wish, lesson, history, terms, out, device)
     if checkpoints is not None:
         checkpoints.clear()
     return trained
@@ -240,22 +229,32 @@ def _complete(out: Path, terms: dict[str, Any], device: str) -> CellPLM | None:
 
 def _finish(
     network: CellPLMNetwork,
-    record: dict[str, Any],
+    wish: Wish,
+    lesson: Lesson,
     history: History,
     terms: dict[str, Any],
     out: str | Path | None,
     device: str,
-    notes: Sequence[str],
 ) -> CellPLM:
     """Write the files, if asked, and wrap the network."""
     network.eval().requires_grad_(False)
+    record = {
+        "objective": wish.objective,
+        **lesson.record(),
+        "epochs": terms["number of epochs"],
+        "seed": wish.seed,
+        "settings": wish.settings.to_dict(),
+        "best_epoch": history.best,
+        "version": version("napari-scfm"),
+        "torch": torch.__version__,
+    }
     size = sum(p.numel() for p in network.parameters())
     more = {"parameters": size, "training": record, "format": "napari-scfm 1"}
     config = replace(network.config, extra=network.config.extra | more)
     network.config = config
     name = Path(out).name if out is not None else NEW
     model = CellPLM(network, model_info(config, None, name, size), device=device)
-    model.notes += notes
+    model.notes += [*lesson.notes, *history.notes]
     if out is not None:
         folder = model.save(out)
         write_json(folder / METRICS, record | history.to_dict() | {"terms": terms})
