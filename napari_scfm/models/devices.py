@@ -41,3 +41,12 @@ def pick_device(name: str = "auto") -> torch.device:
             "Use device='auto' to take the fastest.",
         )
     return torch.device(name)
+
+
+def bf16_is_fast(device: torch.device) -> bool:
+    """Tell whether a CUDA device multiplies bfloat16 in hardware (Ampere on)."""
+    import torch
+
+    if device.type != "cuda":
+        return False
+    return torch.cuda.get_device_capability(device) >= (8, 0)

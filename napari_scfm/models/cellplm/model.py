@@ -23,10 +23,11 @@ from napari_scfm.models.cellplm.checkpoint import (
     load_network,
     save_network,
 )
+from napari_scfm.models.cellplm.inference import Inference
 from napari_scfm.models.cellplm.info import MINI, MINI_FOLDER, model_info
 from napari_scfm.models.cellplm.notes import position_note
-from napari_scfm.models.cellplm.reading import Bag, TableReading
-from napari_scfm.models.cellplm.scaling import cell_factors
+from napari_scfm.models.cellplm.predicting import Predictions
+from napari_scfm.models.cellplm.reading import LARGEST_BAG, Bag, TableReading
 from napari_scfm.models.devices import pick_device
 from napari_scfm.progress import report as tell
 
@@ -42,8 +43,6 @@ if TYPE_CHECKING:
     from napari_scfm.models.cellplm.files import Files
     from napari_scfm.models.cellplm.network import CellPLMNetwork
     from napari_scfm.progress import ProgressCallback
-
-_DECODE_CELLS = 4096
 
 
 class CellPLM(CellModel):
@@ -61,6 +60,8 @@ class CellPLM(CellModel):
         Every default as in the original program.
     seed
         Of the component draws of a mixture latent with ``compat``.
+    precision
+        Of the encoder's products, see :class:`.inference.Inference`.
     """
 
     def __init__(
@@ -71,19 +72,26 @@ class CellPLM(CellModel):
         device: str = "auto",
         compat: bool = False,
         seed: int = 0,
+        precision: str = "auto",
     ) -> None:
         self.info = info
         self.device = pick_device(device)
-        self.network = network.to(self.device).eval()
+        self.notes: list[str] = []
+        self._runs = Inference(network, self.device, precision, self._note)
+        self.network = self._runs.network
         self.compat = compat
         self.seed = seed
-        self.notes: list[str] = []
         self.load_report = LoadReport()
         self.draws: Callable[[int, int], Tensor] | None = None
 
     @classmethod
     def load(
-        cls, files: Files, *, device: str = "auto", compat: bool = False
+        cls,
+        files: Files,
+        *,
+        device: str = "auto",
+        compat: bool = False,
+        precision: str = "auto",
     ) -> CellPLM:
         """Read a model from its files; see :func:`napari_scfm.load_model`.
 
@@ -101,11 +109,16 @@ class CellPLM(CellModel):
         if any(text.startswith("decoder.") for text in load_report.unusable):
             able = info.capabilities - {"impute"}
             info = ModelInfo(**{**info.__dict__, "capabilities": able})
-        model = cls(network, info, device=device, compat=compat)
+        model = cls(network, info, device=device, compat=compat, precision=precision)
         model.load_report = load_report
         model.notes += load_report.sentences()
         model.notes += position_note(network)
         return model
+
+    @property
+    def precision(self) -> str:
+        """Of the encoder's products: "float32" or "bfloat16"."""
+        return self._runs.precision
 
     @property
     def config(self) -> CellPLMConfig:
@@ -167,15 +180,14 @@ class CellPLM(CellModel):
             raise self._cannot("impute")
         reading = self._read(table, mask)
         asked = self._asked(table, genes, reading)
-        known = np.flatnonzero(asked >= 0)
-        out = np.full((table.n_obs, len(genes)), np.nan, dtype=np.float32)
-        sums = np.zeros((2, table.n_obs))
+        made = Predictions(reading, asked, compat=self.compat)
         with torch.inference_mode():
             for bag, z in self._latents(reading, progress):
-                means = self._means(bag, z, reading.rows, asked[known], sums)
-                out[np.ix_(bag.cells, known)] = means
-        factor = self._factors(reading, sums)
-        return np.asarray(out * factor[:, None], dtype=np.float32)
+                self._predict(made, bag, z)
+        values, notes = made.scaled()
+        for note in notes:
+            self._note(note)
+        return values
 
     def attend(
         self,
@@ -210,14 +222,12 @@ class CellPLM(CellModel):
                 f"Ask for 0 to {layers - 1}, or -1 for the last.",
             )
         reading = self._read(table, mask)
-        rows = torch.as_tensor(reading.rows, device=self.device)
         blocks = []
         with torch.inference_mode():
             for done, bag in enumerate(reading):
                 tell(progress, done, len(reading), "Attention")
-                flows = self.network.flows(
-                    self._counts(bag), rows, *self._places(bag), layer=layer
-                )
+                tick = self._tick(bag, done, len(reading), "Attention", progress)
+                flows = self._runs.flows(table, bag, reading.rows, layer, tick)
                 query, key = (f.cpu().numpy() for f in flows.factors())
                 blocks.append(Block(bag.cells, query=query, key=key))
         tell(progress, len(reading), len(reading), "Attention")
@@ -272,42 +282,46 @@ class CellPLM(CellModel):
         reading = TableReading(
             table, mask, self.config, self.info.name, compat=self.compat
         )
-        self.notes += [note for note in reading.notes if note not in self.notes]
+        for note in reading.notes:
+            self._note(note)
         return reading
 
     def _latents(
         self, reading: TableReading, progress: ProgressCallback | None
     ) -> Iterator[tuple[Bag, Tensor]]:
-        rows = torch.as_tensor(reading.rows, device=self.device)
+        message = f"{self.info.name} reads cells"
         draw = self._uniform_draws()
         for done, bag in enumerate(reading):
-            tell(progress, done, len(reading), f"{self.info.name} reads cells")
+            tell(progress, done, len(reading), message)
+            tick = self._tick(bag, done, len(reading), message, progress)
             uniform = draw(len(bag.cells))
-            z = self.network(self._counts(bag), rows, *self._places(bag), uniform)
-            yield bag, z
-        tell(progress, len(reading), len(reading), f"{self.info.name} reads cells")
+            yield (
+                bag,
+                self._runs.latent(reading.table, bag, reading.rows, uniform, tick),
+            )
+        tell(progress, len(reading), len(reading), message)
 
-    def _counts(self, bag: Bag) -> Tensor:
-        if self.device.type == "mps":  # no sparse products there
-            return torch.as_tensor(bag.counts.toarray(), device=self.device)
-        coo = bag.counts.tocoo()
-        where = torch.as_tensor(np.stack(coo.coords).astype(np.int64))
-        values = torch.as_tensor(coo.data)
-        return torch.sparse_coo_tensor(
-            where,
-            values,
-            coo.shape,
-            device=self.device,
-            is_coalesced=True,
-            check_invariants=False,
-        )
+    def _tick(
+        self,
+        bag: Bag,
+        done: int,
+        total: int,
+        message: str,
+        progress: ProgressCallback | None,
+    ) -> Callable[[int], None] | None:
+        """Return what tells the layers of a large bag; small ones are soon done."""
+        if len(bag.cells) <= LARGEST_BAG or progress is None:
+            return None
+        layers = self.config.enc_layers
 
-    def _places(self, bag: Bag) -> tuple[Tensor, Tensor | None]:
-        nearest = bag.nearest
-        return (
-            torch.as_tensor(bag.positions, device=self.device),
-            None if nearest is None else torch.as_tensor(nearest, device=self.device),
-        )
+        def tick(layer: int) -> None:
+            tell(progress, done, total, f"{message}, layer {layer + 1} of {layers}")
+
+        return tick
+
+    def _note(self, text: str) -> None:
+        if text not in self.notes:
+            self.notes.append(text)
 
     def _uniform_draws(self) -> Callable[[int], Tensor | None]:
         if not self.compat or self.config.latent_mod != "gmvae":
@@ -337,35 +351,13 @@ class CellPLM(CellModel):
         asked[here] = np.where(measured >= 0, measured, asked[here])
         return asked
 
-    def _means(
-        self,
-        bag: Bag,
-        z: Tensor,
-        rows: np.ndarray,
-        asked: np.ndarray,
-        sums: np.ndarray,
-    ) -> np.ndarray:
-        """Return unscaled means of asked genes; note the visible sums of each cell.
-
-        Decodes the matched and the asked genes only, some thousand cells at once.
-        """
-        wanted, back = np.unique(np.concatenate([rows, asked]), return_inverse=True)
-        chosen = torch.as_tensor(wanted, device=self.device)
-        own, other = back[: len(rows)], back[len(rows) :]
-        near = self._surroundings(bag, own, len(wanted))
-        size = _DECODE_CELLS if near is None else _DECODE_CELLS // 16
-        out = np.empty((len(bag.cells), len(asked)), dtype=np.float32)
-        for start in range(0, len(bag.cells), size):
-            part = slice(start, start + size)
-            local = () if near is None else (near[0][part], *near[1:])
-            means = self.network.means(z[part], chosen, *local).cpu().numpy()
-            out[part] = means[:, other]
-            expected = means[:, own]
-            if bag.hidden is not None and not self.compat:
-                expected[bag.hidden[part].nonzero()] = 0
-            sums[1, bag.cells[part]] = expected.sum(axis=1, dtype=np.float64)
-        sums[0, bag.cells] = bag.counts.sum(axis=1)
-        return out
+    def _predict(self, into: Predictions, bag: Bag, z: Tensor) -> None:
+        """Decode a bag, some cells at a time."""
+        into.observe(bag.cells, bag.counts)
+        near = self._surroundings(bag, into.own, len(into.genes))
+        for part, means in self._runs.means(z, into.genes, near):
+            hidden = None if bag.hidden is None else bag.hidden[part]
+            into.take(bag.cells[part], means, hidden)
 
     def _surroundings(
         self, bag: Bag, own: np.ndarray, genes: int
@@ -382,17 +374,3 @@ class CellPLM(CellModel):
             for array in (bag.nearest, counts, visible)
         )
         return nearest, shown, seen
-
-    def _factors(self, reading: TableReading, sums: np.ndarray) -> np.ndarray:
-        factor = np.zeros(sums.shape[1])
-        for cells in reading.bags:
-            factor[cells] = cell_factors(*sums[:, cells], compat=self.compat)
-        unknown = np.isnan(factor)
-        if unknown.any():
-            factor[unknown] = cell_factors(*sums)[unknown]
-            note = (
-                "A bag has no visible counts of genes that the model knows: its "
-                "predictions take their depth from the other bags, or are missing."
-            )
-            self.notes += [note] if note not in self.notes else []
-        return factor

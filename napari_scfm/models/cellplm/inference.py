@@ -1,0 +1,234 @@
+"""A network at work: bags in; latents, means and attention out.
+
+Cells are read in blocks, so that memory grows with three vectors per cell and not
+with what a layer computes on the way. When the device runs out of memory the block
+is halved and the bag read again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+import torch
+from torch import Tensor
+
+from napari_scfm.errors import ModelError
+from napari_scfm.models.cellplm.blocks import cell_blocks
+from napari_scfm.models.cellplm.sums import GeneSums
+from napari_scfm.models.devices import bf16_is_fast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import numpy as np
+    from anndata import AnnData
+
+    from napari_scfm.models.cellplm.flow import Flows
+    from napari_scfm.models.cellplm.network import CellPLMNetwork
+    from napari_scfm.models.cellplm.reading import Bag
+
+PRECISIONS = ("auto", "float32", "bfloat16")
+CELLS = {"cpu": 1024, "mps": 4096, "cuda": 16384}
+"""Cells that are read at once."""
+_FEWEST = 64
+
+T = TypeVar("T")
+
+
+class Inference:
+    """Runs a network without gradients.
+
+    Parameters
+    ----------
+    network
+        Moved to the device and put in evaluation mode.
+    device
+        Where it runs.
+    precision
+        Of the encoder's products: "float32", "bfloat16", or "auto", which is
+        bfloat16 on CUDA devices that compute in it. Norms, sums over cells, latent
+        and decoder are always float32.
+    note
+        Told what a user should know of a run.
+
+    Attributes
+    ----------
+    sums
+        What is kept between calls; see :class:`.sums.GeneSums`.
+
+    Raises
+    ------
+    ModelError
+        If there is no such precision.
+    """
+
+    def __init__(
+        self,
+        network: CellPLMNetwork,
+        device: torch.device,
+        precision: str,
+        note: Callable[[str], None],
+    ) -> None:
+        if precision not in PRECISIONS:
+            raise ModelError(
+                f"There is no precision {precision!r}.",
+                f"Choose one of {', '.join(PRECISIONS)}.",
+            )
+        self.network, self.device = network.to(device).eval(), device
+        if precision == "auto":
+            precision = "bfloat16" if bf16_is_fast(device) else "float32"
+        self.precision = precision
+        network.encoder.bf16 = precision == "bfloat16"
+        self.block = CELLS.get(device.type, CELLS["cpu"])
+        self._note = note
+        self.sums = GeneSums()
+
+    def latent(
+        self,
+        table: AnnData,
+        bag: Bag,
+        rows: np.ndarray,
+        uniform: Tensor | None = None,
+        tick: Callable[[int], None] | None = None,
+    ) -> Tensor:
+        """Return (cells, latent) of a bag.
+
+        Parameters
+        ----------
+        table
+            The table of the bag.
+        bag, rows
+            Visible counts, and the position of their columns in the gene list.
+        uniform
+            Draws of a mixture latent, or None.
+        tick
+            Told each layer before it starts; what it raises stops the work.
+        """
+        return self.spared(
+            lambda: self.to_latent(
+                self._encoded(self._start(table, bag, rows), tick), uniform
+            )
+        )
+
+    def flows(
+        self,
+        table: AnnData,
+        bag: Bag,
+        rows: np.ndarray,
+        layer: int,
+        tick: Callable[[int], None] | None = None,
+    ) -> Flows:
+        """Return the attention flows of one layer; see :meth:`latent`."""
+
+        def act() -> Flows:
+            start = self._start(table, bag, rows)
+            return self.network.encoder.flows(start, layer, tick)
+
+        return self.spared(act)
+
+    def means(
+        self,
+        z: Tensor,
+        genes: np.ndarray,
+        local: tuple[Tensor, Tensor, Tensor] | None = None,
+    ) -> Iterator[tuple[slice, np.ndarray]]:
+        """Yield blocks of cells with their unscaled means, (block, genes).
+
+        Parameters
+        ----------
+        z
+            (cells, latent).
+        genes
+            Positions in the gene list.
+        local
+            Nearest cells, counts and visibility, for networks that read them; see
+            :meth:`.network.CellPLMNetwork.means`.
+        """
+        chosen = torch.as_tensor(genes, device=self.device)
+        start = 0
+        while start < len(z):
+
+            def act(start: int = start) -> np.ndarray:
+                part = slice(start, start + self._decoded(local is not None))
+                near = () if local is None else (local[0][part], *local[1:])
+                found: np.ndarray = (
+                    self.network.means(z[part], chosen, *near).cpu().numpy()
+                )
+                return found
+
+            found = self.spared(act)
+            yield slice(start, start + len(found)), found
+            start += len(found)
+
+    def _decoded(self, local: bool) -> int:
+        """Cells that are decoded at once; neighbours make each some times larger."""
+        return max(1, self.block // 4) if local else self.block
+
+    def gene_sums(self, table: AnnData, bag: Bag, rows: np.ndarray) -> Tensor:
+        """Return (cells, width) sums of gene embeddings of a bag."""
+        weight = self.network.embedder.feat_enc.emb
+        return self.sums.of(table, bag, rows, weight, self.block)
+
+    def _start(self, table: AnnData, bag: Bag, rows: np.ndarray) -> Tensor:
+        return self.embedded(
+            self.gene_sums(table, bag, rows), bag.positions, bag.nearest
+        )
+
+    def embedded(
+        self, sums: Tensor, positions: np.ndarray, nearest: np.ndarray | None
+    ) -> Tensor:
+        """Return what the encoder reads, (cells, width); ``sums`` is overwritten."""
+        embedder = self.network.embedder
+        places = torch.as_tensor(positions, device=self.device)
+        if nearest is not None and self.network.config.neighbours:
+            near = torch.as_tensor(nearest, device=self.device)
+            return embedder.finish(sums, places, near)
+        for part in cell_blocks(len(sums), self.block):
+            sums[part] = embedder.finish(sums[part], places[part])
+        return sums
+
+    def _encoded(self, x: Tensor, tick: Callable[[int], None] | None = None) -> Tensor:
+        out: Tensor = self.network.encoder(x, tick)
+        return out
+
+    def to_latent(self, x: Tensor, uniform: Tensor | None = None) -> Tensor:
+        """Return (cells, latent) of the encoder's output."""
+        norm, latent = self.network.pre_latent_norm, self.network.latent
+        parts = cell_blocks(len(x), self.block) or [slice(0)]
+        draws = [None if uniform is None else uniform[part] for part in parts]
+        found = [latent(norm(x[p]), u) for p, u in zip(parts, draws, strict=True)]
+        return torch.cat(found)
+
+    @property
+    def block(self) -> int:
+        """Cells that are read at once."""
+        return self.network.encoder.block
+
+    @block.setter
+    def block(self, cells: int) -> None:
+        self.network.encoder.block = cells
+
+    def spared(self, act: Callable[[], T]) -> T:
+        """Return what an act returns, halving the block while memory runs out.
+
+        Raises
+        ------
+        ModelError
+            If even a small block does not fit.
+        """
+        while True:
+            try:
+                return act()
+            except torch.OutOfMemoryError as error:
+                if self.block <= _FEWEST:
+                    raise ModelError(
+                        f"A bag does not fit into the memory of {self.device}.",
+                        "Use device='cpu', or smaller bags (obs['fov']).",
+                    ) from error
+            self.block //= 2
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
+            self._note(
+                f"{self.device} ran out of memory; {self.block} cells are now read "
+                "at a time, which is slower and gives the same numbers."
+            )
