@@ -67,8 +67,10 @@ class Curve:
         """Return where the run is, how fast, and how long it will take, in words."""
         done = max([0, *self.training])
         parts = [f"Epoch {min(done + 1, self.epochs)} of {self.epochs}"]
-        if self._rate > 0:
-            parts.append(f"{self._rate:.3g} steps per second")
+        if self._rate >= 1:
+            parts.append(f"{self._rate:.2g} steps per second")
+        elif self._rate > 0:
+            parts.append(f"{1 / self._rate:.2g} seconds per step")
         if self._left == self._left:
             parts.append(f"{in_words(self._left)} left")
         return " · ".join(parts)

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from napari_scfm.viewer.session import Session
     from napari_scfm.viewer.training import TrainWork
 
+LICENCE = "yours to choose"
+"""Of a model that was trained from nothing on a person's own slide."""
+
 
 def train_on(work: TrainWork, progress: ProgressCallback | None = None) -> CellModel:
     """Train on a slide and return the model; nothing of the session is touched.
@@ -55,8 +58,10 @@ def train_on(work: TrainWork, progress: ProgressCallback | None = None) -> CellM
         seconds = _time_of_an_epoch(work, table, more, progress)
         epochs = max(1, int((plan.minutes * 60 - seconds) / seconds))
     model = _trained(work, table, more, epochs, progress)
-    licence = "" if plan.fresh else model.info.licence
-    model.info = replace(model.info, name=work.name, licence=licence)
+    model.info = replace(model.info, name=work.name)
+    if plan.fresh:
+        model.info = replace(model.info, licence=LICENCE)
+        model.config.extra["licence"] = LICENCE
     record_of(model)["slide"] = work.slide.name
     return model
 

@@ -92,6 +92,15 @@ def told(model: CellModel) -> str:
     return f"{text} {NEXT.get(record.get('objective', ''), '')}".strip()
 
 
+def advice(model: CellModel) -> str:
+    """Return what would make a new model better, or ""."""
+    record = record_of(model)
+    best = int(record.get("best_epoch", -1))
+    if best < 0 or best + 1 < int(record["epochs"]):
+        return ""
+    return "It was still getting better at the end: more epochs may help."
+
+
 def flattered(model: CellModel | None, slide: Slide, fov: str) -> str:
     """Return a warning if a model is scored on what it learned from, or ""."""
     record = record_of(model)

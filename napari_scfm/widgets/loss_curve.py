@@ -89,10 +89,7 @@ class LossCurve(QWidget):
         self._axes(painter, area, marks, digits)
         self._names(painter, area)
         painter.setClipRect(area.adjusted(-4, -6, 7, 4))
-        faded = QColor(TRAINING)
-        faded.setAlpha(70)
-        thinned = self.curve.steps[:: 1 + len(self.curve.steps) // MOST_STEPS]
-        self._line(painter, area, thinned, QPen(faded, 1))
+        self._cloud(painter, area)
         dots = QPen(QColor(TRAINING), 2)
         self._line(painter, area, sorted(self.curve.training.items()), dots)
         held = QPen(QColor(HELD_OUT), 2)
@@ -156,6 +153,15 @@ class LossCurve(QWidget):
                 continue
             painter.drawLine(QPointF(right - 20, middle), QPointF(right - 5, middle))
             right -= 34
+
+    def _cloud(self, painter: QPainter, area: QRectF) -> None:
+        """Draw single steps, which scatter with what each of them hides, as dots."""
+        faded = QColor(TRAINING)
+        faded.setAlpha(90)
+        painter.setPen(QPen(faded, 2))
+        thinned = self.curve.steps[:: 1 + len(self.curve.steps) // MOST_STEPS]
+        finite = [self._point(area, *p) for p in thinned if math.isfinite(p[1])]
+        painter.drawPoints(QPolygonF(finite))
 
     def _line(
         self,

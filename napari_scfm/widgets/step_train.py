@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QFileDialog, QScrollArea
 
 from napari_scfm.viewer import train_run, training
 from napari_scfm.viewer.curve import Curve
-from napari_scfm.viewer.trained import told, training_lines
+from napari_scfm.viewer.trained import advice, told, training_lines
 from napari_scfm.widgets.loss_curve import LossCurve
 from napari_scfm.widgets.step import Context, Step, button, hint, row
 from napari_scfm.widgets.train_form import TrainForm
@@ -104,7 +104,7 @@ class TrainStep(Step):
         self.cancel.setEnabled(running)
         self.pace.setVisible(running)
         self.curve.setVisible(running or bool(self.curve.curve.steps))
-        self.status.setVisible(not running)
+        self.status.setVisible(not running and bool(self.status.text()))
         self.save.setVisible(not running and self._made is not None)
 
     def _on_progress(self, progress: Progress) -> None:
@@ -121,7 +121,8 @@ class TrainStep(Step):
         self._made = model
         train_run.take(self.session, model)
         self.session.say(told(model))
-        self.status.setText("<br>".join(training_lines(model)))
+        lines = [*training_lines(model), advice(model)]
+        self.status.setText("<br>".join(filter(None, lines)))
 
     def _on_finished(self, good: bool) -> None:
         if self._mine:
@@ -137,7 +138,8 @@ class TrainStep(Step):
         self._columns_of = None
         self.form.setVisible(slide is not None)
         if self._made is None and slide is not None:
-            self.status.setText("")
+            self.status.clear()
+            self.status.hide()
         names = [] if slide is None else slide.fovs
         self.form.offer_fovs(names, training.default_held_out(self.session))
         self.form.offer_labels({}, "not read yet")

@@ -6,8 +6,13 @@ import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
+from napari_scfm.errors import ModelError
+from napari_scfm.progress import report
 from napari_scfm.training.settings import TrainSettings
-from napari_scfm.viewer import masking, training
+from napari_scfm.viewer import masking, train_run, training
+from napari_scfm.viewer.curve import Curve
+from napari_scfm.viewer.open import open_slide, show_fov
+from napari_scfm.widgets.loss_curve import LossCurve, limits, ticks
 
 pytestmark = pytest.mark.gui
 
@@ -57,7 +62,12 @@ def test_a_model_is_trained_chosen_and_saved(
     card = workbench.model.card.text()
     assert "guess hidden genes and cells" in card
     assert "F001, F002, F003" in card
-    assert "Held out F004" in card
+    assert "Held out F004: Pearson of hidden genes" in card
+    assert "Hide something in step 4" in session.message.text
+    curve = step.curve.curve
+    assert set(curve.training) == set(curve.held_out) == {1, 2}
+    assert len(curve.steps) >= 10
+    assert step.curve.isVisible()
     folder = tmp_path / "mine"
     step.save_as(folder)
     finish()
@@ -83,6 +93,7 @@ def test_an_unsaved_model_predicts_and_the_other_one_comes_back(
     finish()
     assert session.message.level == "info", session.message
     assert session.comparison.model == "trained-masked"
+    assert "flatter" not in workbench.compare.status.text()
     assert workbench.compare.table.item(0, 0).text() == "trained-masked"
     names = workbench.model.names
     names.setCurrentText("cellplm-mini")
@@ -92,3 +103,229 @@ def test_an_unsaved_model_predicts_and_the_other_one_comes_back(
     names.setCurrentText("trained-masked")
     workbench.model.load_chosen()
     assert session.model.info.name == "trained-masked"
+
+
+def choose(step, objective: str) -> None:
+    step.form.objective.setCurrentIndex(step.form.objective.findData(objective))
+
+
+def endless(work, progress=None):
+    """Train for ever: tell a falling loss until somebody cancels."""
+    total = 1_000_000
+    for done in range(total):
+        figures = {
+            "epoch": 1 + done // 20,
+            "epochs": total // 20,
+            "loss": 1 / (1 + done),
+        }
+        figures |= {"rate": 40.0, "seconds_left": 200.0}
+        report(progress, done, total, "Epoch", **figures)
+
+
+def test_the_curve_grows_and_cancel_changes_nothing(
+    step, session, finish, qtbot, monkeypatch, slow_model
+):
+    session.model = before = slow_model()
+    monkeypatch.setattr(train_run, "train_on", endless)
+    press(step.train)
+    assert "3 fields of view; F004 held out" in session.message.text
+    qtbot.waitUntil(lambda: len(step.curve.curve.steps) > 40, timeout=60_000)
+    assert "40 steps per second · about 3 minutes left" in step.pace.text()
+    assert step.curve.isVisible()
+    assert not step.form.isEnabled()
+    press(step.cancel)
+    finish()
+    assert "cancelled; nothing was changed" in step.status.text()
+    assert session.model is before
+    assert not step.save.isVisible()
+    assert step.form.isEnabled()
+    assert step.train.isEnabled()
+    assert not step.cancel.isEnabled()
+
+
+def test_a_failure_is_one_sentence_and_changes_nothing(
+    step, session, finish, monkeypatch
+):
+    def fail(work, progress=None):
+        raise ModelError("The loss is no longer a number.", "Train a smaller model.")
+
+    monkeypatch.setattr(train_run, "train_on", fail)
+    press(step.train)
+    finish()
+    assert (
+        step.status.text() == "The loss is no longer a number. Train a smaller model."
+    )
+    assert session.message.level == "error"
+    assert session.model is None
+    assert step.train.isEnabled()
+
+
+def test_another_job_leaves_the_train_step_alone(step, workbench, session, finish):
+    workbench.model.load_name("cellplm-mini")
+    press(step.train)
+    assert "still under way" in session.message.text
+    assert step.train.isEnabled()
+    finish()
+    assert not step.curve.isVisible()
+    assert step.form.start.itemText(1) == "Loaded: cellplm-mini"
+
+
+def test_only_what_an_objective_needs_is_asked(step, finish):
+    form = step.form
+    assert not form.labels.isVisible()
+    assert not form.genes.isVisible()
+    choose(step, "impute")
+    assert form.genes.isVisible()
+    assert form.reference.isVisible()
+    choose(step, "annotate")
+    finish()
+    assert form.labels.isVisible()
+    assert not form.genes.isVisible()
+    assert form.labels.currentText() == "cell_type (8 classes)"
+    assert form.plan().labels == "cell_type"
+    choose(step, "masked")
+    assert form.plan().labels == ""
+    assert not form.size.isVisible()
+    form.more.setChecked(True)
+    assert form.size.isVisible()
+    form.start.setCurrentIndex(1)
+    assert not form.size.isVisible()
+    assert form.seed.isVisible()
+    form.unit.setCurrentIndex(form.unit.findData("minutes"))
+    assert form.plan().minutes == form.minutes.value() > 0
+    assert not form.epochs.isVisible()
+
+
+def test_what_is_held_out_follows_the_picture_until_it_is_chosen(step, session, viewer):
+    show_fov(viewer, "F002")
+    assert step.form.ticked() == ["F002"]
+    item = step.form.held_out.item(0)
+    item.setCheckState(Qt.CheckState.Checked)
+    show_fov(viewer, "F003")
+    assert step.form.ticked() == ["F001", "F002"]
+
+
+def test_one_field_of_view_cannot_be_held_out(step, viewer, slide, session):
+    alone = type(slide)(
+        slide.path,
+        format=slide.format,
+        fov_cells={"F001": slide.fov_cells["F001"]},
+        report=slide.report,
+        read_table=lambda: slide.table[slide.table.obs["fov"] == "F001"].copy(),
+        read_fov=slide.fov,
+    )
+    open_slide(viewer, alone)
+    assert not step.form.held_out.isVisible()
+    assert "nothing can be held out" in step.form.alone.text()
+    assert step.form.alone.isVisible()
+    assert step.form.plan().held_out == ()
+
+
+def test_wrong_choices_are_answered_in_words(step, session, finish):
+    form = step.form
+
+    def said() -> str:
+        press(step.train)
+        assert session.message.level == "error"
+        assert not step.context.jobs.running
+        return session.message.text
+
+    form.start.setCurrentIndex(1)
+    assert "No model is loaded to go on from" in said()
+    form.start.setCurrentIndex(0)
+    choose(step, "impute")
+    assert "No gene to impute is chosen" in said()
+    form.genes.setText("NOSUCH, EPCAM")
+    assert "does not measure NOSUCH" in said()
+    form.genes.clear()
+    masking.hide_genes(session, ["EPCAM"])
+    assert "the 1 gene hidden in step 4 (EPCAM)" in form.gene_count.text()
+    form.tick(["F001", "F002", "F003", "F004"])
+    assert "none is left to train on" in said()
+
+
+def test_a_slide_without_labels_says_so(step, session, viewer, slide, finish):
+    table = slide.table.copy()
+    del table.obs["cell_type"]
+    bare = type(slide)(
+        slide.path,
+        format=slide.format,
+        fov_cells=slide.fov_cells,
+        report=slide.report,
+        read_table=lambda: table,
+        read_fov=slide.fov,
+    )
+    open_slide(viewer, bare, "F001")
+    choose(step, "supcon")
+    finish()
+    assert step.form.labels.currentText() == "this slide has no labels"
+    press(step.train)
+    assert "has no labels to learn from" in session.message.text
+
+
+def test_an_annotating_model_names_the_cells(step, session, workbench, finish, viewer):
+    choose(step, "annotate")
+    finish()
+    press(step.train)
+    finish()
+    assert session.model.info.name == "trained-annotate"
+    assert "accuracy" in workbench.model.card.text()
+    workbench.clusters.expand(animate=False)
+    assert workbench.clusters.annotate.isVisible()
+    workbench.clusters.name_cells()
+    finish()
+    assert session.colour_by == "clusters"
+    legend = workbench.legend.legend
+    assert legend.title == "Labels said by trained-annotate"
+    assert legend.note == "predicted"
+    assert "tumour" in [name for name, _ in legend.categories]
+    said = viewer.layers["cells F004"].features["label predicted"]
+    assert set(said) <= set(session.clusters.names)
+    session.model = None
+    assert not workbench.clusters.annotate.isVisible()
+
+
+def test_scores_of_what_was_learned_from_are_called_flattering(
+    step, session, workbench, finish, viewer
+):
+    press(step.train)
+    finish()
+    show_fov(viewer, "F001")
+    masking.hide_genes(session, ["EPCAM"])
+    for box in workbench.compare.baselines.values():
+        box.setChecked(False)
+    workbench.compare.run()
+    finish()
+    assert "learned from F001" in workbench.compare.status.text()
+    assert "F004 was held out" in workbench.compare.status.text()
+
+
+def test_a_curve_is_drawn_with_both_lines(qtbot):
+    widget = LossCurve()
+    qtbot.addWidget(widget)
+    widget.resize(300, 160)
+    blank = widget.grab().toImage()
+    curve = Curve(epochs=4)
+    curve.steps = [(0.1 * i, 1.0 - 0.02 * i) for i in range(40)]
+    curve.training = {e: 1.0 - 0.2 * e for e in (1, 2, 3)}
+    curve.held_out = {1: 0.9, 2: 0.6, 3: float("nan")}
+    widget.show_curve(curve)
+    drawn = widget.grab().toImage()
+    assert drawn != blank
+    colours = {
+        drawn.pixelColor(x, y).name()
+        for x in range(drawn.width())
+        for y in range(drawn.height())
+    }
+    assert {"#56b4e9", "#e69f00"} <= colours
+    assert "training 0.4" in widget.toolTip()
+
+
+def test_axes_have_round_marks():
+    assert ticks(0.38, 0.83) == pytest.approx([0.4, 0.5, 0.6, 0.7, 0.8])
+    assert ticks(0, 50) == pytest.approx([0, 10, 20, 30, 40, 50])
+    assert ticks(2.0, 2.0) == [2.0]
+    low, high = limits(Curve())
+    assert low < 0 < 1 < high
+    broken = Curve(training={1: float("nan"), 2: 3.0})
+    assert limits(broken)[0] < 3.0 < limits(broken)[1]
