@@ -194,10 +194,11 @@ def without_genes(bag: TrainingBag, genes: np.ndarray) -> TrainingBag:
     return replace(bag, counts=counts, measured=bag.measured & ~genes)
 
 
-def without_cells_of(reference: AnnData, table: AnnData, notes: list[str]) -> AnnData:
-    """Return a reference without cells of the table, and note how many they were.
+def single_cells(reference: AnnData, table: AnnData, notes: list[str]) -> AnnData:
+    """Return the counts of a reference without those of cells of the table.
 
-    Cells are the same if their names are, unless the names are only numbers.
+    Where its cells lie and how they are grouped is left behind. Cells are the same
+    if their names are, unless the names are only numbers; how many is noted.
 
     Raises
     ------
@@ -206,8 +207,9 @@ def without_cells_of(reference: AnnData, table: AnnData, notes: list[str]) -> An
     """
     names = reference.obs_names
     same = names.isin(table.obs_names) & ~names.str.fullmatch(r"\d+")
+    bare = anndata.AnnData(reference.X, reference.obs[[]], reference.var)
     if not same.any():
-        return reference
+        return bare
     notes.append(
         f"{counted(int(same.sum()), 'reference cell is', 'reference cells are')} in "
         "the table too; the reference is read without."
@@ -217,7 +219,7 @@ def without_cells_of(reference: AnnData, table: AnnData, notes: list[str]) -> An
             "All cells of the reference are cells of the table.",
             "Give single cells in which the target genes are measured.",
         )
-    return reference[~same].copy()
+    return bare[~same].copy()
 
 
 def digest(bags: Sequence[TrainingBag]) -> str:

@@ -13,10 +13,10 @@ from napari_scfm.training.bags import (
     fov_bags,
     in_columns,
     reference_bags,
+    single_cells,
     split,
     unlearned,
     with_fovs,
-    without_cells_of,
     without_genes,
 )
 from napari_scfm.training.labels import class_sizes, read_labels, trained_classes
@@ -52,11 +52,19 @@ class Wish:
     genes: Sequence[str]
     reference: AnnData | None
     validation: Sequence[str]
+    epochs: int
     seed: int
     settings: TrainSettings
 
+    def __post_init__(self) -> None:
+        for field_name in ("genes", "validation"):
+            given = getattr(self, field_name)
+            # one name alone need not be in a list
+            names = [given] if isinstance(given, str) else map(str, given)
+            object.__setattr__(self, field_name, tuple(names))
+
     def check(self) -> None:
-        """Refuse an unknown objective, and genes where none are imputed.
+        """Refuse an unknown objective, no epochs, and genes where none are imputed.
 
         Raises
         ------
@@ -67,6 +75,10 @@ class Wish:
             raise SpecError(
                 f"There is no training objective {self.objective!r}.",
                 f"Objectives are: {', '.join(OBJECTIVES)}.",
+            )
+        if self.epochs < 1:
+            raise SpecError(
+                f"{self.epochs} epochs train nothing.", "Ask for 1 or more."
             )
         given = len(self.genes) > 0 or self.reference is not None
         if given and self.objective != "impute":
@@ -144,7 +156,7 @@ def read_lesson(wish: Wish, table: AnnData, given: CellPLM | None) -> Lesson:
     table, reference = with_fovs(table), wish.reference
     notes: list[str] = []
     if reference is not None:
-        reference = without_cells_of(reference, table, notes)
+        reference = single_cells(reference, table, notes)
     config = given.config if given else None
     if config is None:
         config = new_config(table, wish.settings, wish.genes, reference)
@@ -196,6 +208,10 @@ def _add_targets(
         return
     lesson.training = [without_genes(bag, asked) for bag in lesson.training]
     lesson.held_out = [unlearned(bag, asked) for bag in lesson.held_out]
+    shared = np.isin(columns[~asked], source.rows).sum()
+    lesson.notes.append(
+        f"The reference measures {shared} of the table's {(~asked).sum()} other genes."
+    )
     shown, kept = reference_bags(source, columns, wish.seed, bool(lesson.held_out))
     lesson.training += shown
     lesson.held_out += kept

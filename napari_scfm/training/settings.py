@@ -80,6 +80,14 @@ class TrainSettings:
     class_weights: bool = False
     label_smoothing: float = 0.0
 
+    def __post_init__(self) -> None:
+        if self.width % 4 or self.width % self.heads:
+            raise SpecError(
+                f"A width of {self.width} is not divisible by 4 and by "
+                f"{self.heads} heads.",
+                "Take a multiple of both, like width=128.",
+            )
+
     @classmethod
     def of_size(cls, text: str, **changes: Any) -> TrainSettings:
         """Return settings for a size: ``small``, ``base`` or ``width=128,layers=3``.
@@ -97,14 +105,7 @@ class TrainSettings:
         SpecError
             If it is neither, or heads do not divide the width.
         """
-        chosen = cls(**{**_size(text), **changes})
-        if chosen.width % 4 or chosen.width % chosen.heads:
-            raise SpecError(
-                f"A width of {chosen.width} is not divisible by 4 and by "
-                f"{chosen.heads} heads.",
-                "Take a multiple of both, like width=128.",
-            )
-        return chosen
+        return cls(**{**_size(text), **changes})
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, ready for JSON."""

@@ -28,7 +28,12 @@ from napari_scfm.training.checkpoints import (
 from napari_scfm.training.lesson import Wish, read_lesson
 from napari_scfm.training.loop import History, run_loop
 from napari_scfm.training.settings import TrainSettings
-from napari_scfm.training.start import NEW, first_network, given_model, weights_digest
+from napari_scfm.training.start import (
+    NEW,
+    first_network,
+    given_model,
+    weights_digest,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -116,15 +121,15 @@ def train(
         If the model cannot be trained or does not know the table's genes, the loss
         is no longer a number, or memory runs out however small the bags.
     """
-    settings = settings or TrainSettings()
-    wish = Wish(objective, labels, genes, reference, validation, seed, settings)
+    knobs = settings or TrainSettings()
+    wish = Wish(objective, labels, genes, reference, validation, epochs, seed, knobs)
     wish.check()
     if resume and out is None:
         raise SpecError("Nothing to resume: no folder is given.", "Give out.")
     place = pick_device(device)
     given = given_model(model, device)
     lesson = read_lesson(wish, table, given)
-    terms = _terms(wish, lesson, given, epochs)
+    terms = _terms(wish, lesson, given)
     complete = _complete(Path(out), terms, device) if resume and out else None
     if complete is not None:
         return complete
@@ -143,7 +148,7 @@ def train(
             torch.as_tensor(lesson.rows, device=place),
             lesson.training,
             lesson.held_out,
-            settings=settings,
+            settings=knobs,
             epochs=epochs,
             seed=seed,
             progress=progress,
@@ -197,14 +202,12 @@ def _saying_what_is_kept(out: str | Path | None, epochs: int) -> Iterator[None]:
         ) from stop
 
 
-def _terms(
-    wish: Wish, lesson: Lesson, given: CellPLM | None, epochs: int
-) -> dict[str, Any]:
+def _terms(wish: Wish, lesson: Lesson, given: CellPLM | None) -> dict[str, Any]:
     """Return what a resumed run must share with the one that was interrupted."""
     return {
         "objective": wish.objective,
         "settings": wish.settings.to_dict(),
-        "number of epochs": epochs,
+        "number of epochs": wish.epochs,
         "seed": wish.seed,
         "list of target genes": lesson.targets,
         "held-out FOVs": [bag.name for bag in lesson.held_out],
@@ -241,7 +244,7 @@ def _finish(
     record = {
         "objective": wish.objective,
         **lesson.record(),
-        "epochs": terms["number of epochs"],
+        "epochs": wish.epochs,
         "seed": wish.seed,
         "settings": wish.settings.to_dict(),
         "best_epoch": history.best,

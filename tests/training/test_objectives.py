@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import torch
+from scipy import sparse
 
 from napari_scfm.models.cellplm.checkpoint import load_network
 from napari_scfm.models.cellplm.config import CellPLMConfig
 from napari_scfm.models.cellplm.files import find_files
 from napari_scfm.models.cellplm.network import CellPLMNetwork
-from napari_scfm.training.batches import TrainingBag, varied, whole
+from napari_scfm.training.batches import TrainingBag, Views, parts, varied, whole
 from napari_scfm.training.losses import negative_binomial
 from napari_scfm.training.objectives.guess import mean_pearson, predict
 from napari_scfm.training.objectives.masked import random_mask
@@ -155,3 +156,34 @@ def test_mean_pearson_leaves_constant_genes_out() -> None:
     truth = torch.tensor([[1.0, 2.0, 5.0], [1.0, 4.0, 1.0], [1.0, 8.0, 3.0]])
     assert mean_pearson(truth, truth) == pytest.approx(1.0)
     assert np.isnan(mean_pearson(torch.ones(3, 2), torch.ones(3, 2)))
+
+
+def test_large_fovs_are_read_in_compact_parts() -> None:
+    rng = np.random.default_rng(0)
+    xy = rng.uniform(0, 1, (500, 2)) * [30, 10]
+    counts = rng.poisson(1, (500, 4)).astype(np.float32)
+    bag = TrainingBag("F", counts, xy, labels=np.arange(500))
+    found = parts(bag, 100)
+    np.testing.assert_array_equal(np.sort(np.concatenate(found)), np.arange(500))
+    assert max(map(len, found)) <= 100
+    areas = [np.ptp(xy[cells], axis=0).prod() for cells in found]
+    assert sum(areas) <= 30 * 10
+    steps = list(Views([bag], 3, CPU, 100))
+    assert len(steps) == len(found)
+    for step in steps:
+        assert step.labels is not None
+        np.testing.assert_array_equal(step.truth, counts[step.labels])
+    assert [len(cells) for cells in parts(bag, 0)] == [500]
+    nowhere = TrainingBag("R", counts, None)
+    assert [len(cells) for cells in parts(nowhere, 200)] == [167, 167, 166]
+
+
+def test_windows_are_never_larger_than_allowed() -> None:
+    rng = np.random.default_rng(0)
+    sparse_counts = sparse.csr_array(rng.poisson(1, (90, 4)).astype(np.float32))
+    for xy in (rng.uniform(0, 9, (90, 2)), None):
+        bag = TrainingBag("F", sparse_counts, xy)
+        for _ in range(5):
+            step = varied(bag, 3, CPU, rng, crop=0.9, thinning=0.0, largest=20)
+            assert step.truth.shape == (20, 4)
+            torch.testing.assert_close(step.truth, step.shown)

@@ -14,6 +14,7 @@ from napari_scfm.masks.mask import Mask
 from napari_scfm.progress import Cancelled
 from napari_scfm.training.lesson import Lesson
 from napari_scfm.training.objectives.masked import MaskedObjective
+from napari_scfm.training.settings import TrainSettings
 
 
 @pytest.fixture(scope="module")
@@ -150,6 +151,10 @@ def test_what_cannot_be_trained(table) -> None:
         scfm.train("cellplm", table[:5].copy())
     with pytest.raises(SpecError, match="'masked' reads no target genes"):
         scfm.train("cellplm", table, genes=[table.var_names[0]])
+    with pytest.raises(SpecError, match="0 epochs train nothing"):
+        scfm.train("cellplm", table, epochs=0)
+    with pytest.raises(SpecError, match="width of 30 is not divisible"):
+        TrainSettings(width=30)
     with pytest.raises(SpecError, match="Nothing to resume"):
         scfm.train("cellplm", table, resume=True)
     with pytest.raises(ModelError, match="fitted to a table, not trained"):
@@ -162,7 +167,7 @@ def test_each_epoch_tells_its_losses(table, small) -> None:
         "cellplm",
         table,
         epochs=3,
-        validation=["F003"],
+        validation="F003",
         settings=small,
         device="cpu",
         progress=seen.append,
