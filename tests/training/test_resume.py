@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import signal
+import subprocess
+import sys
+from dataclasses import asdict, replace
 
 import pytest
 import torch
@@ -72,6 +75,36 @@ def test_a_killed_run_goes_on(table, small, tmp_path) -> None:
     run(table, small, torn, resume=True)
     assert_same(weights(tmp_path / "whole"), weights(torn))
     assert not (torn / FOLDER).exists()
+
+
+KILLED = """
+import os, signal, sys
+import anndata
+import napari_scfm as scfm
+from napari_scfm.training.settings import TrainSettings
+
+def kill(progress):
+    if progress.done == int(sys.argv[3]):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+settings = TrainSettings(**eval(sys.argv[4]))
+scfm.train("cellplm", anndata.read_h5ad(sys.argv[1]), out=sys.argv[2], epochs=4, seed=5,
+           validation=["F003"], settings=settings, device="cpu", progress=kill)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL there")
+def test_a_process_that_was_killed_goes_on_in_another(table, small, tmp_path) -> None:
+    run(table, small, tmp_path / "whole")
+    table.write_h5ad(tmp_path / "table.h5ad")
+    torn = tmp_path / "torn"
+    words = [tmp_path / "table.h5ad", torn, 2 * PER_EPOCH + 3, asdict(small)]
+    command = [sys.executable, "-c", KILLED, *map(str, words)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
+    assert epochs_done(torn) == 2
+    run(table, small, torn, resume=True)
+    assert_same(weights(tmp_path / "whole"), weights(torn))
 
 
 @pytest.mark.parametrize("left", [0, 7, 1000, -1])
