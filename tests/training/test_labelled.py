@@ -192,7 +192,7 @@ def test_weights_of_a_model_are_kept_and_the_head_is_new(
     np.testing.assert_array_equal(other.embed(table), first.embed(table))
     masked = go_on("masked")
     assert masked.impute(table, list(table.var_names[:2])).shape == (table.n_obs, 2)
-    assert any("no fitting decoder and local" in note for note in masked.notes)
+    assert any("no fitting decoder" in note for note in masked.notes)
     assert "classes" not in masked.config.extra
 
 
