@@ -248,6 +248,7 @@ def _finish(
         "seed": wish.seed,
         "settings": wish.settings.to_dict(),
         "best_epoch": history.best,
+        "scores": history.scores,
         "version": version("napari-scfm"),
         "torch": torch.__version__,
     }

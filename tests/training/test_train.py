@@ -71,6 +71,7 @@ def test_files_and_history(folder) -> None:
     assert metrics["fovs"] == ["F001", "F002"]
     losses = [epoch["loss"] for epoch in metrics["epochs"]]
     assert losses[metrics["best_epoch"]] == min(losses) < losses[0]
+    assert metrics["scores"]["loss"] == min(losses)
     info = scfm.load_model(folder, device="cpu").info
     assert info.name == "two-types"
     assert (
