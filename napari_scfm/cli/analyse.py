@@ -14,7 +14,9 @@ from napari_scfm import keys
 from napari_scfm.cli.options import (
     Device,
     Model,
+    Neighbourhood,
     OutTable,
+    Precision,
     Scheduler,
     Seed,
     SlidePath,
@@ -38,13 +40,15 @@ def embed(
     model: Model = "cellplm-mini",
     fov: Fovs = "",
     device: Device = "auto",
+    precision: Precision = "auto",
     scheduler: Scheduler = "",
 ) -> None:
     """Write each cell's embedding to obsm["X_<model>"].
 
     Example: napari-scfm embed sample_data/cosmx_synthetic -o embedded.h5ad
     """
-    table, name = _embedded(path, fov, out, model, device, scheduler)
+    where = (device, precision, scheduler)
+    table, name = _embedded(path, fov, out, model, where)
     _write(table, out, f"obsm['{keys.embedding(name)}']")
 
 
@@ -57,6 +61,7 @@ def cluster(
     ] = 1.0,
     fov: Fovs = "",
     device: Device = "auto",
+    precision: Precision = "auto",
     scheduler: Scheduler = "",
     seed: Seed = 0,
 ) -> None:
@@ -68,7 +73,8 @@ def cluster(
 
     from napari_scfm.analysis.clusters import cluster as leiden
 
-    table, name = _embedded(path, fov, out, model, device, scheduler)
+    where = (device, precision, scheduler)
+    table, name = _embedded(path, fov, out, model, where)
     labels = leiden(table.obsm[keys.embedding(name)], resolution, seed)
     key = keys.cluster(name)
     table.obs[key] = pd.Categorical([str(label) for label in labels])
@@ -91,7 +97,9 @@ def impute(
         ),
     ] = "",
     fov: Fovs = "",
+    neighbourhood: Neighbourhood = None,
     device: Device = "auto",
+    precision: Precision = "auto",
     scheduler: Scheduler = "",
 ) -> None:
     """Write predicted counts: measured genes to layers, others to obsm.
@@ -110,12 +118,24 @@ def impute(
     wanted = words(genes) or list(table.var_names)
     with progress_bar("Predicting") as progress:
         values = impute_slide(
-            table, wanted, model, device=device, scheduler=scheduler, progress=progress
+            table,
+            wanted,
+            model,
+            device=device,
+            precision=precision,
+            neighbourhood=neighbourhood,
+            scheduler=scheduler,
+            progress=progress,
         )
     info = load_model(model, "cpu").info
     _refuse_unknown(values, wanted, info.name)
     where = _store_imputed(table, values, wanted, info.name)
-    table.uns[keys.UNS] = provenance(info, imputed_genes=wanted)
+    table.uns[keys.UNS] = provenance(
+        info,
+        imputed_genes=wanted,
+        precision=precision,
+        neighbourhood=neighbourhood or 0,
+    )
     _write(table, out, where)
 
 
@@ -185,8 +205,17 @@ def _loaded(path: Path, fov: str, out: Path) -> AnnData:
 
 
 def _embedded(
-    path: Path, fov: str, out: Path, model: str, device: str, scheduler: str
+    path: Path, fov: str, out: Path, model: str, where: tuple[str, str, str]
 ) -> tuple[AnnData, str]:
+    """Return the embedded table and the model's name.
+
+    Parameters
+    ----------
+    path, fov, out, model
+        As in the commands.
+    where
+        Device, precision and scheduler.
+    """
     from napari_scfm.cli.bar import progress_bar
     from napari_scfm.experiments.provenance import provenance
     from napari_scfm.experiments.slide_runs import embed_slide
@@ -194,8 +223,14 @@ def _embedded(
 
     table = _loaded(path, fov, out)
     with progress_bar("Embedding") as progress:
+        device, precision, scheduler = where
         values = embed_slide(
-            table, model, device=device, scheduler=scheduler, progress=progress
+            table,
+            model,
+            device=device,
+            precision=precision,
+            scheduler=scheduler,
+            progress=progress,
         )
     info = load_model(model, "cpu").info
     table.obsm[keys.embedding(info.name)] = values

@@ -12,6 +12,8 @@ from napari_scfm.cli.options import (
     Device,
     Fov,
     Model,
+    Neighbourhood,
+    Precision,
     Seed,
     SlidePath,
     choose_fov,
@@ -86,7 +88,9 @@ def experiment(
     spec: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Run this spec.json instead.")
     ] = None,
+    neighbourhood: Neighbourhood = None,
     device: Device = "auto",
+    precision: Precision = "auto",
     seed: Seed = 0,
 ) -> None:
     """Hide genes, cells or entries of a FOV, predict them, and score against truth.
@@ -127,6 +131,8 @@ def experiment(
             baselines=tuple(words(baselines)),
             seed=seed,
             device=device,
+            precision=precision,
+            neighbourhood=neighbourhood,
             **place,
         )
     others = _reference(slide, name, reference)

@@ -37,6 +37,24 @@ Device = Annotated[
     str,
     typer.Option(metavar="D", help="auto, cpu, cuda or mps; auto takes the fastest."),
 ]
+Precision = Annotated[
+    str,
+    typer.Option(
+        metavar="P",
+        help="float32, bfloat16 (twice as fast, 0.2 % off) or auto: bfloat16 on GPUs "
+        "that have it.",
+    ),
+]
+Neighbourhood = Annotated[
+    int | None,
+    typer.Option(
+        metavar="K",
+        min=1,
+        help="Predict every cell without visible counts in a bag of its own, with the "
+        "K observed cells nearest to it (50 is usual).",
+        show_default=False,
+    ),
+]
 Seed = Annotated[int, typer.Option(metavar="N", help="Seed of everything random.")]
 OutTable = Annotated[
     Path, typer.Option("-o", "--out", metavar="OUT.h5ad", help="File to write.")

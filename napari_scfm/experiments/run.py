@@ -20,6 +20,7 @@ from napari_scfm.experiments.reference import side_by_side, without_tested
 from napari_scfm.experiments.result import ExperimentResult, Prediction
 from napari_scfm.experiments.scoring import score
 from napari_scfm.models.hub import load_model
+from napari_scfm.models.places_probe import place_notes
 from napari_scfm.models.scale import scale_note
 from napari_scfm.progress import Progress, report
 from napari_scfm.slides.checks import check_table
@@ -80,8 +81,10 @@ def run_experiment(
         tell = partial(_tell, progress, name, done, len(names))
         tell(Progress(0, 1))
         given = copy.copy(model) if name == spec.model else None
-        guesser = given or load_model(name, spec.device)
+        guesser = given or load_model(name, spec.device, precision=spec.precision)
         predictions.append(_predicted(guesser, name, spec, shown, mask, combined, tell))
+        if name == spec.model:
+            notes += place_notes(guesser, shown, mask, spec.neighbourhood)
     tell(Progress(1, 1, "scoring"))
     notes += _notes(table, mask, others, predictions)
     return score(spec, table, mask, predictions, notes)
@@ -98,13 +101,16 @@ def _predicted(
 ) -> Prediction:
     genes = mask.touched_genes
     fitted = model.fit(combined[0], mask=combined[1])
-    values = fitted.impute(shown, genes, mask=mask, progress=progress)
+    more: dict[str, int] = {}
+    if name == spec.model and spec.neighbourhood is not None:
+        more["neighbourhood"] = spec.neighbourhood
+    values = fitted.impute(shown, genes, mask=mask, progress=progress, **more)
     return Prediction(
         name=model.info.name,
         kind="model" if name == spec.model else "baseline",
         values=_hidden_values(values, mask, genes),
         unlearnable=tuple(getattr(fitted, "unlearnable", ())),
-        provenance=provenance(model.info, seed=spec.seed),
+        provenance=provenance(model.info, seed=spec.seed, **more),
     )
 
 

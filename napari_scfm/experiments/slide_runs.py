@@ -33,6 +33,7 @@ def embed_slide(
     model: str,
     *,
     device: str = "auto",
+    precision: str = "auto",
     scheduler: str = "",
     progress: ProgressCallback | None = None,
 ) -> np.ndarray:
@@ -44,8 +45,8 @@ def embed_slide(
         Raw counts; cells of the same ``obs["fov"]`` are read together.
     model
         Name or path for :func:`napari_scfm.load_model`.
-    device
-        Where the model runs.
+    device, precision
+        Where the model runs, and in what; see :func:`napari_scfm.load_model`.
     scheduler
         Address of a Dask scheduler; "" runs here.
     progress
@@ -57,8 +58,10 @@ def embed_slide(
         If the model cannot embed, or cannot be split up over workers.
     """
     if not scheduler:
-        return load_model(model, device).fit(table).embed(table, progress=progress)
-    return _gather(table, partial(_embed, model, device), model, scheduler, progress)
+        loaded = load_model(model, device, precision=precision)
+        return loaded.fit(table).embed(table, progress=progress)
+    task = partial(_embed, model, device, precision)
+    return _gather(table, task, model, scheduler, progress)
 
 
 def impute_slide(
@@ -67,14 +70,22 @@ def impute_slide(
     model: str,
     *,
     device: str = "auto",
+    precision: str = "auto",
+    neighbourhood: int | None = None,
     scheduler: str = "",
     progress: ProgressCallback | None = None,
 ) -> np.ndarray:
-    """Return (cells, genes) predicted counts of all FOVs; see :func:`embed_slide`."""
+    """Return (cells, genes) predicted counts of all FOVs; see :func:`embed_slide`.
+
+    With ``neighbourhood``, cells without counts are predicted from that many of the
+    cells nearest to them; see :meth:`napari_scfm.models.base.CellModel.impute`.
+    """
     if not scheduler:
-        fitted = load_model(model, device).fit(table)
-        return fitted.impute(table, genes, progress=progress)
-    task = partial(_impute, model, device, list(genes))
+        fitted = load_model(model, device, precision=precision).fit(table)
+        return fitted.impute(
+            table, genes, neighbourhood=neighbourhood, progress=progress
+        )
+    task = partial(_impute, model, device, precision, list(genes), neighbourhood)
     return _gather(table, task, model, scheduler, progress)
 
 
@@ -104,12 +115,20 @@ def attend_slide(
     return Attention(blocks, table.n_obs)
 
 
-def _embed(model: str, device: str, part: AnnData) -> np.ndarray:
-    return _load_once(model, device).embed(part)
+def _embed(model: str, device: str, precision: str, part: AnnData) -> np.ndarray:
+    return _load_once(model, device, precision=precision).embed(part)
 
 
-def _impute(model: str, device: str, genes: list[str], part: AnnData) -> np.ndarray:
-    return _load_once(model, device).impute(part, genes)
+def _impute(
+    model: str,
+    device: str,
+    precision: str,
+    genes: list[str],
+    neighbourhood: int | None,
+    part: AnnData,
+) -> np.ndarray:
+    loaded = _load_once(model, device, precision=precision)
+    return loaded.impute(part, genes, neighbourhood=neighbourhood)
 
 
 def _attend(model: str, device: str, layer: int, part: AnnData) -> tuple[Block, ...]:

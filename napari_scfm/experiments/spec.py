@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from napari_scfm.errors import SpecError
 from napari_scfm.masks.mask import Mask
@@ -29,6 +29,11 @@ class ExperimentSpec(BaseModel):
         Of everything random.
     device
         Where the model runs.
+    precision
+        Of its products, see :func:`napari_scfm.load_model`.
+    neighbourhood
+        Predict each hidden cell in a bag of its own, with this many of the observed
+        cells nearest to it; None reads whole FOVs.
     slide, fov
         Where the cells came from, for the record.
     """
@@ -40,6 +45,8 @@ class ExperimentSpec(BaseModel):
     baselines: tuple[str, ...] = BASELINES
     seed: int = 0
     device: str = "auto"
+    precision: str = "auto"
+    neighbourhood: int | None = Field(default=None, ge=1)
     slide: str = ""
     fov: str = ""
 

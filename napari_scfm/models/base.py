@@ -93,12 +93,15 @@ class CellModel(ABC):
         genes: Sequence[str],
         *,
         mask: Mask | None = None,
+        neighbourhood: int | None = None,
         progress: ProgressCallback | None = None,
     ) -> np.ndarray:
         """Return predictions in counts, (cells, genes) float32.
 
         Genes are named as in the table, or as the model names them. A gene the
-        model cannot predict is a column of NaN.
+        model cannot predict is a column of NaN. With ``neighbourhood`` a model that
+        reads bags predicts each cell without visible counts from that many of the
+        observed cells nearest to it; others refuse.
         """
 
     def attend(

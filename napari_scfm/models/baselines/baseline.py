@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_scfm.errors import ModelError
 from napari_scfm.models.base import CellModel, ModelInfo
 from napari_scfm.models.baselines.depth import Rates, depths, fit_rates
 from napari_scfm.models.baselines.visible import Visible
@@ -115,13 +116,25 @@ class Baseline(CellModel):
         genes: Sequence[str],
         *,
         mask: Mask | None = None,
+        neighbourhood: int | None = None,
         progress: ProgressCallback | None = None,
     ) -> np.ndarray:
         """Return predictions in counts, (cells, genes) float32.
 
         A gene that was neither fitted nor is in the table is a column of NaN. A
         model that was not fitted learns from the visible entries of this table.
+
+        Raises
+        ------
+        ModelError
+            If a neighbourhood is asked for: a baseline reads no bags.
         """
+        if neighbourhood is not None:
+            raise ModelError(
+                f"Model {self.info.name} reads no bags of cells, so it has no "
+                "neighbourhood to read.",
+                "Leave it out, or choose a CellPLM model.",
+            )
         model = self._ready(table, mask)
         pool = model._pool(table, mask)
         place = {gene: column for column, gene in enumerate(pool.visible.genes)}

@@ -175,7 +175,10 @@ class Inference:
         )
 
     def embedded(
-        self, sums: Tensor, positions: np.ndarray, nearest: np.ndarray | None
+        self,
+        sums: Tensor,
+        positions: np.ndarray,
+        nearest: np.ndarray | None = None,
     ) -> Tensor:
         """Return what the encoder reads, (cells, width); ``sums`` is overwritten."""
         embedder = self.network.embedder

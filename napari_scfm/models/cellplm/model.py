@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from napari_scfm import keys
 from napari_scfm.errors import ModelError, named
 from napari_scfm.genes.identity import resolve
 from napari_scfm.models.attention import Attention, Block
@@ -25,10 +26,15 @@ from napari_scfm.models.cellplm.checkpoint import (
 )
 from napari_scfm.models.cellplm.inference import Inference
 from napari_scfm.models.cellplm.info import MINI, MINI_FOLDER, model_info
+from napari_scfm.models.cellplm.neighbourhood import (
+    check_neighbourhood,
+    predict_hidden,
+)
 from napari_scfm.models.cellplm.notes import position_note
 from napari_scfm.models.cellplm.predicting import Predictions
 from napari_scfm.models.cellplm.reading import LARGEST_BAG, Bag, TableReading
 from napari_scfm.models.devices import pick_device
+from napari_scfm.models.places_probe import IGNORES, reads_positions
 from napari_scfm.progress import report as tell
 
 if TYPE_CHECKING:
@@ -154,6 +160,7 @@ class CellPLM(CellModel):
         genes: Sequence[str],
         *,
         mask: Mask | None = None,
+        neighbourhood: int | None = None,
         progress: ProgressCallback | None = None,
     ) -> np.ndarray:
         """Return predicted counts, (cells, genes) float32.
@@ -163,12 +170,26 @@ class CellPLM(CellModel):
         that its visible entries sum to what was observed; a cell without visible
         counts gets the factor of its bag (of the whole table if its bag has none).
 
+        Parameters
+        ----------
+        table, genes, mask
+            What to read, what to predict and what to hide.
+        neighbourhood
+            Predict each cell without visible counts in a bag of its own, with this
+            many of the observed cells nearest to it (50 is usual); such cells are
+            otherwise all alike to a model without positions.
+        progress
+            Told once per bag, per layer of a large bag, and as hidden cells are
+            predicted.
+
         Raises
         ------
         ModelError
-            If the model has no decoder, no gene of the table is known, or counts
-            are negative or missing.
+            If the model has no decoder, no gene of the table is known, counts are
+            negative or missing, or a neighbourhood is asked without coordinates.
         """
+        if neighbourhood is not None:
+            check_neighbourhood(neighbourhood, table, self.config)
         if "impute" not in self.info.capabilities:
             lacking = [t for t in self.load_report.unusable if t.startswith("decoder")]
             if lacking:
@@ -184,6 +205,8 @@ class CellPLM(CellModel):
         with torch.inference_mode():
             for bag, z in self._latents(reading, progress):
                 self._predict(made, bag, z)
+            if neighbourhood is not None:
+                self._predict_hidden(made, reading, neighbourhood, progress)
         values, notes = made.scaled()
         for note in notes:
             self._note(note)
@@ -274,6 +297,22 @@ class CellPLM(CellModel):
         scores = self.class_scores(table, mask=mask, progress=progress)
         return told(scores, self.config.extra[CLASSES], table.obs_names)
 
+    def reads_positions(self, table: AnnData) -> bool:
+        """Tell whether embeddings change when cells of a bag exchange their places.
+
+        A model that ignores coordinates says so in :attr:`notes` from then on.
+
+        Raises
+        ------
+        ModelError
+            As for :meth:`embed`.
+        """
+        found = reads_positions(self, table)
+        if not found and keys.SPATIAL in table.obsm:
+            said = any(note.startswith(IGNORES[:29]) for note in self.notes)
+            self.notes += [] if said else [IGNORES]
+        return found
+
     def save(self, folder: str | Path) -> Path:
         """Write ``model.safetensors`` and ``config.json``; return the folder."""
         return save_network(self.network, self.config, folder)
@@ -358,6 +397,18 @@ class CellPLM(CellModel):
         for part, means in self._runs.means(z, into.genes, near):
             hidden = None if bag.hidden is None else bag.hidden[part]
             into.take(bag.cells[part], means, hidden)
+
+    def _predict_hidden(
+        self,
+        into: Predictions,
+        reading: TableReading,
+        size: int,
+        progress: ProgressCallback | None,
+    ) -> None:
+        """Predict cells without visible counts from their nearest observed cells."""
+        draw = self._uniform_draws()
+        for done, total in predict_hidden(self._runs, reading, into, size, draw):
+            tell(progress, done, total, f"{self.info.name} reads neighbourhoods")
 
     def _surroundings(
         self, bag: Bag, own: np.ndarray, genes: int
