@@ -150,6 +150,15 @@ def choose(session: Session, name: str) -> None:
     session.model, session.parts["model source"] = session.parts[TRAINED][name]
 
 
+def unsaved(session: Session) -> CellModel | None:
+    """Return the session's model if it was trained here and is in no file yet."""
+    model = session.model
+    if model is None:
+        return None
+    name = model.info.name
+    return model if session.parts.get(TRAINED, {}).get(name) == (model, name) else None
+
+
 def forget(session: Session, model: CellModel) -> None:
     """Take a trained model from the list of this session, for its saved self."""
     session.parts[TRAINED].pop(model.info.name, None)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFileDialog, QScrollArea
+from superqt.utils import qthrottled
 
 from napari_scfm.viewer import train_run, training
 from napari_scfm.viewer.curve import Curve
@@ -44,8 +45,8 @@ class TrainStep(Step):
             "Save model…", self._ask_folder, "Write the weights into a folder"
         )
         self._mine = False
+        self._told = Curve()
         self._columns_of: Any = None
-        self._made: CellModel | None = None
         self._lay_out()
         self._listen()
 
@@ -84,8 +85,8 @@ class TrainStep(Step):
         if self.context.jobs.run(TITLE, task, self._done):
             self._mine = True
             self.session.say(training.begun(work))
-            self._made = None
-            self.curve.show_curve(Curve())
+            self._told = Curve()
+            self.curve.show_curve(self._told)
             self.pace.setText("Reading the slide…")
             self._show_run(True)
             QTimer.singleShot(0, self._reveal)
@@ -105,31 +106,37 @@ class TrainStep(Step):
         self.pace.setVisible(running)
         self.curve.setVisible(running or bool(self.curve.curve.steps))
         self.status.setVisible(not running and bool(self.status.text()))
-        self.save.setVisible(not running and self._made is not None)
+        self._on_model()
 
     def _on_progress(self, progress: Progress) -> None:
         if not self._mine:
             return
-        curve = self.curve.curve
-        if curve.add(progress):
-            self.curve.show_curve(curve)
-            self.pace.setText(f"{curve.pace()}.")
+        if self._told.add(progress):
+            self._draw()
         elif progress.message:
             self.pace.setText(f"{progress.message}…")
 
+    @qthrottled(timeout=100)
+    def _draw(self) -> None:
+        """Draw what was told so far; fast steps come many at a time."""
+        self.curve.show_curve(self._told)
+        self.pace.setText(f"{self._told.pace()}.")
+
     def _done(self, model: CellModel) -> None:
-        self._made = model
         train_run.take(self.session, model)
         self.session.say(told(model))
-        lines = [*training_lines(model), advice(model)]
+        lines = [*training_lines(model), advice(model), *model.notes]
         self.status.setText("<br>".join(filter(None, lines)))
 
     def _on_finished(self, good: bool) -> None:
         if self._mine:
             self._mine = False
+            self.curve.show_curve(self._told)
             if not good:
                 self.status.setText(self.session.message.text)
             self._show_run(False)
+        elif not good and not self.form.labels.isEnabled():
+            self._columns_of = None  # perhaps they were not read: ask again later
         elif self._columns_of is None:
             self._read_labels()
 
@@ -137,7 +144,7 @@ class TrainStep(Step):
         slide = self.session.slide
         self._columns_of = None
         self.form.setVisible(slide is not None)
-        if self._made is None and slide is not None:
+        if slide is not None and self.status.text() == EMPTY:
             self.status.clear()
             self.status.hide()
         names = [] if slide is None else slide.fovs
@@ -153,8 +160,11 @@ class TrainStep(Step):
         self._on_model()
 
     def _on_model(self) -> None:
-        model = self.session.model
+        model, new = self.session.model, train_run.unsaved(self.session)
         self.form.offer_model("" if model is None else model.info.name)
+        self.save.setVisible(new is not None and not self._mine)
+        if new is not None:
+            self.save.setText(f"Save {new.info.name}…")
 
     def _on_mask(self) -> None:
         self.form.offer_hidden(training.hidden_genes(self.session))
@@ -173,32 +183,31 @@ class TrainStep(Step):
             if self.session.slide is slide:
                 self.form.offer_labels(columns, "this slide has no labels")
 
-        self._columns_of = slide
-        self.context.jobs.run(
+        if self.context.jobs.run(
             "Reading the labels",
             lambda _: training.label_columns(slide.table.obs),
             done,
-        )
+        ):
+            self._columns_of = slide
 
     def _ask_folder(self) -> None:
-        if self._made is None:
+        new = train_run.unsaved(self.session)
+        if new is None:
             return
         path, _ = QFileDialog.getSaveFileName(
-            self, "Save the model as a new folder", self._made.info.name
+            self, "Save the model as a new folder", new.info.name
         )
         if path:
             self.save_as(Path(path))
 
     def save_as(self, folder: Path) -> None:
         """Write the trained model into a folder; go on with what was written."""
-        model = self._made
+        model = train_run.unsaved(self.session)
         if model is None:
             return
         device = self.session.parts.get("device", "auto")
 
         def done(written: CellModel) -> None:
-            self._made = None
-            self.save.hide()
             train_run.forget(self.session, model)
             train_run.take(self.session, written, folder)
             self.session.say(f"The model is saved in {folder}.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
@@ -68,6 +70,7 @@ def test_a_model_is_trained_chosen_and_saved(
     assert set(curve.training) == set(curve.held_out) == {1, 2}
     assert len(curve.steps) >= 10
     assert step.curve.isVisible()
+    assert step.save.text() == "Save trained-masked…"
     folder = tmp_path / "mine"
     step.save_as(folder)
     finish()
@@ -100,9 +103,11 @@ def test_an_unsaved_model_predicts_and_the_other_one_comes_back(
     workbench.model.load_chosen()
     finish()
     assert session.model.info.name == "cellplm-mini"
+    assert not step.save.isVisible()
     names.setCurrentText("trained-masked")
     workbench.model.load_chosen()
     assert session.model.info.name == "trained-masked"
+    assert step.save.isVisible()
 
 
 def choose(step, objective: str) -> None:
@@ -120,6 +125,7 @@ def endless(work, progress=None):
         }
         figures |= {"rate": 40.0, "seconds_left": 200.0}
         report(progress, done, total, "Epoch", **figures)
+        time.sleep(0.001)
 
 
 def test_the_curve_grows_and_cancel_changes_nothing(
