@@ -239,8 +239,14 @@ def attention_stream(
         even_keys=True,
     )
     report(progress, 2, 3, "drawing the streams")
+    probe = getattr(work.model, "reads_positions", None)
     about = about_of(
-        work, seed, layer=layer, permutations=permutations, p_value=field.p_value
+        work,
+        seed,
+        layer=layer,
+        permutations=permutations,
+        p_value=field.p_value,
+        reads_positions=probe is None or probe(table),
     )
     stream = Stream(work.fov.name, work.model.info.name, field, about=about)
     return redrawn(stream, density)

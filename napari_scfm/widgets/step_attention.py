@@ -22,6 +22,11 @@ CAVEAT = (
     "taken away. It says where the model looks, not that cells communicate."
 )
 
+BLIND = (
+    "This model does not read coordinates: it attends to cells by their expression, "
+    "wherever they lie."
+)
+
 
 class AttentionStep(Step):
     """Layer, density, Draw, share bar, p-value, caveat."""
@@ -86,7 +91,12 @@ class AttentionStep(Step):
 
 
 def verdict(stream: Stream) -> str:
-    """Return what the permutation test says, in one sentence."""
+    """Return what the permutation test says, and whether places play a part."""
+    blind = stream.about.get("reads_positions", True) is False
+    return _tested(stream) + (f" {BLIND}" if blind else "")
+
+
+def _tested(stream: Stream) -> str:
     value = stream.field.p_value
     if value is None or value != value:
         return "The streams were not tested against chance."
