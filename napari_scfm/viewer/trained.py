@@ -8,6 +8,8 @@ from napari_scfm.errors import counted, named
 from napari_scfm.viewer.training import GOALS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from napari_scfm.models.base import CellModel
     from napari_scfm.slides.slide import Slide
 
@@ -51,9 +53,11 @@ def training_lines(model: CellModel | None) -> list[str]:
         return []
     titles = {goal.name: goal.title for goal in GOALS}
     objective = str(record.get("objective", ""))
-    fovs, held_out = record.get("fovs", []), record.get("validation", [])
+    fovs, cells = _parted(record.get("fovs", []))
+    held_out, _ = _parted(record.get("validation", []))
     on = named(fovs, 4)
     on += f" of {record['slide']}" if record.get("slide") else ""
+    on += " and a single-cell reference" if cells else ""
     epochs, best = int(record.get("epochs", 0)), int(record.get("best_epoch", -1))
     long = (
         counted(epochs, "epoch")
@@ -71,6 +75,12 @@ def training_lines(model: CellModel | None) -> list[str]:
     return lines
 
 
+def _parted(names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return fields of view, and bags of reference cells."""
+    cells = [name for name in names if name.startswith("reference ")]
+    return [name for name in names if name not in cells], cells
+
+
 def score_text(record: dict[str, Any]) -> str:
     """Return the held-out scores of a record, as they follow a name."""
     scores = record.get("scores", {})
@@ -85,7 +95,8 @@ def score_text(record: dict[str, Any]) -> str:
 def told(model: CellModel) -> str:
     """Return what to say when a training has ended well."""
     record = record_of(model)
-    held_out, score = record.get("validation", []), score_text(record)
+    held_out, _ = _parted(record.get("validation", []))
+    score = score_text(record)
     text = f"{model.info.name} is trained and chosen in step 3, not saved yet."
     if held_out and score:
         text += f" On {named(held_out, 3)}, which it did not learn from{score}."

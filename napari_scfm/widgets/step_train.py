@@ -9,6 +9,7 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFileDialog, QScrollArea
 from superqt.utils import qthrottled
 
+from napari_scfm.errors import counted
 from napari_scfm.viewer import train_run, training
 from napari_scfm.viewer.curve import Curve
 from napari_scfm.viewer.trained import advice, told, training_lines
@@ -66,7 +67,7 @@ class TrainStep(Step):
         context.listen(events.mask, self._on_mask)
         context.jobs.progressed.connect(self._on_progress)
         context.jobs.finished.connect(self._on_finished)
-        self.form.objective_changed.connect(self._read_labels)
+        self.form.objective_changed.connect(self._on_objective)
         self.toggled.connect(self._read_labels)
         self._on_slide()
         self._on_model()
@@ -125,15 +126,21 @@ class TrainStep(Step):
     def _done(self, model: CellModel) -> None:
         train_run.take(self.session, model)
         self.session.say(told(model))
-        lines = [*training_lines(model), advice(model), *model.notes]
+        lines = [*training_lines(model), advice(model)]
+        if model.notes:
+            lines.append(f"{counted(len(model.notes), 'note')}: point here to read.")
         self.status.setText("<br>".join(filter(None, lines)))
+        self.status.setToolTip("\n".join(model.notes))
 
     def _on_finished(self, good: bool) -> None:
         if self._mine:
             self._mine = False
             self.curve.show_curve(self._told)
             if not good:
-                self.status.setText(self.session.message.text)
+                why = self.session.message
+                also = " Nothing was changed." if why.level == "error" else ""
+                self.status.setText(why.text + also)
+                self.status.setToolTip("")
             self._show_run(False)
         elif not good and not self.form.labels.isEnabled():
             self._columns_of = None  # perhaps they were not read: ask again later
@@ -144,14 +151,27 @@ class TrainStep(Step):
         slide = self.session.slide
         self._columns_of = None
         self.form.setVisible(slide is not None)
-        if slide is not None and self.status.text() == EMPTY:
-            self.status.clear()
-            self.status.hide()
+        if slide is not None:
+            self._clear()
         names = [] if slide is None else slide.fovs
         self.form.offer_fovs(names, training.default_held_out(self.session))
         self.form.offer_labels({}, "not read yet")
         self._read_labels()
         self._on_fov()
+
+    def _clear(self) -> None:
+        """Forget what was told of the run before."""
+        if not self._mine:
+            self._told = Curve()
+            self.curve.show_curve(self._told)
+            self.curve.hide()
+            self.status.clear()
+            self.status.hide()
+
+    def _on_objective(self) -> None:
+        if self.session.slide is not None:
+            self._clear()
+        self._read_labels()
 
     def _on_fov(self) -> None:
         """Hold out the field of view that is shown, until a person chooses."""

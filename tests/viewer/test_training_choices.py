@@ -210,6 +210,9 @@ def test_a_card_says_objective_data_and_score():
         "Held out F002: Pearson of hidden genes 0.31, of hidden cells 0.20.",
     ]
     assert training_lines(None) == []
+    helped = trained(fovs=["F001", "reference 1"], validation=["F002", "reference 2"])
+    assert "F001 and a single-cell reference" in training_lines(helped)[1]
+    assert training_lines(helped)[2] == "Held out F002."
     alone = trained(objective="masked", fovs=["F001"], validation=[], epochs=1)
     assert "no honest score" in training_lines(alone)[-1]
 

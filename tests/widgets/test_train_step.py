@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 
 import pytest
@@ -149,6 +150,49 @@ def test_the_curve_grows_and_cancel_changes_nothing(
     assert not step.cancel.isEnabled()
 
 
+def test_another_slide_begins_with_a_clean_step(
+    step, session, viewer, slide, finish, monkeypatch
+):
+    def fail(work, progress=None):
+        report(progress, 5, 10, "", epoch=1, epochs=2, loss=0.5)
+        raise ModelError("The loss is no longer a number.", "Train a smaller model.")
+
+    monkeypatch.setattr(train_run, "train_on", fail)
+    press(step.train)
+    finish()
+    assert step.curve.isVisible()
+    choose(step, "impute")
+    assert not step.curve.isVisible()
+    choose(step, "masked")
+    press(step.train)
+    finish()
+    assert step.status.isVisible()
+    open_slide(viewer, copy.copy(slide), "F002")
+    assert not step.status.isVisible()
+
+
+def test_closing_the_dock_stops_the_training(
+    step, workbench, session, viewer, qtbot, monkeypatch
+):
+    ended = []
+
+    def work(plan, progress=None):
+        try:
+            endless(plan, progress)
+        finally:
+            ended.append(True)
+
+    monkeypatch.setattr(train_run, "train_on", work)
+    press(step.train)
+    qtbot.waitUntil(lambda: len(step.curve.curve.steps) > 5, timeout=60_000)
+    viewer.window.remove_dock_widget(workbench)
+    workbench.deleteLater()
+    qtbot.waitUntil(lambda: bool(ended), timeout=60_000)
+    QTest.qWait(250)
+    assert session.model is None
+    assert session.busy == ""
+
+
 def test_a_failure_is_one_sentence_and_changes_nothing(
     step, session, finish, monkeypatch
 ):
@@ -158,10 +202,9 @@ def test_a_failure_is_one_sentence_and_changes_nothing(
     monkeypatch.setattr(train_run, "train_on", fail)
     press(step.train)
     finish()
-    assert (
-        step.status.text() == "The loss is no longer a number. Train a smaller model."
-    )
+    assert step.status.text().startswith("The loss is no longer a number. Train")
     assert session.message.level == "error"
+    assert step.status.text().endswith("Nothing was changed.")
     assert session.model is None
     assert step.train.isEnabled()
 
