@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_scfm.genes.identity import resolve
 from napari_scfm.models.cellplm.scaling import cell_factors
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from scipy import sparse
 
     from napari_scfm.models.cellplm.reading import TableReading
@@ -110,6 +113,27 @@ class Predictions:
             notes.append(BLIND_BAG)
         self.values *= factor.astype(np.float32)[:, None]
         return self.values, notes
+
+
+def asked_genes(reading: TableReading, genes: Sequence[str]) -> np.ndarray:
+    """Return the position of each asked gene in the gene list, -1 unknown.
+
+    Parameters
+    ----------
+    reading
+        The table; a name that it holds means that column.
+    genes
+        Names as in the table, identifiers of the model, or symbols.
+    """
+    genes = [str(gene) for gene in genes]
+    asked = np.asarray(resolve(genes, reading.config.gene_list), dtype=np.int64)
+    matched = np.full(reading.table.n_vars, -1)
+    matched[reading.match.columns] = reading.rows
+    columns = reading.table.var_names.get_indexer(genes)
+    here = columns >= 0
+    measured = matched[columns[here]]
+    asked[here] = np.where(measured >= 0, measured, asked[here])
+    return asked
 
 
 def _columns(values: np.ndarray, chosen: np.ndarray) -> np.ndarray:
