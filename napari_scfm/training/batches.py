@@ -13,8 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from napari_scfm.models.cellplm.positions import scale_coordinates
-from napari_scfm.models.cellplm.reading import nearest_cells
+from napari_scfm.models.cellplm.places import places
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -82,10 +81,9 @@ class Step:
 def place(
     xy: np.ndarray | None, cells: int, neighbours: int
 ) -> list[np.ndarray | None]:
-    """Return scaled positions and nearest cells as arrays."""
-    if xy is None:
-        return [np.full((cells, 2), -1, dtype=np.float32), None]
-    return [scale_coordinates(xy), nearest_cells(xy, neighbours)]
+    """Return positions and nearest cells as arrays."""
+    positions, *nearest = places(xy, cells, neighbours)
+    return [positions, nearest[0] if nearest else None]
 
 
 def whole(
@@ -96,7 +94,7 @@ def whole(
 ) -> Step:
     """Return a FOV, or some of its cells, as they are."""
     cells = np.arange(len(bag)) if cells is None else cells
-    counts = torch.as_tensor(_dense(bag.counts[cells]), device=device)
+    counts = torch.as_tensor(dense(bag.counts[cells]), device=device)
     xy = None if bag.xy is None else bag.xy[cells]
     return _step(bag, cells, counts, counts, place(xy, len(cells), neighbours))
 
@@ -198,7 +196,7 @@ def varied(
         xy = _turned(xy, rng)
         cells = _window(xy, keep, rng)
         xy = xy[cells]
-    truth = _dense(bag.counts[cells])
+    truth = dense(bag.counts[cells])
     kept = 1.0 - rng.uniform(0.0, thinning)
     shown = rng.binomial(truth.astype(np.int64), kept).astype(np.float32)
     return _step(
@@ -227,7 +225,8 @@ def _step(
     return Step(truth, shown, positions, *others)
 
 
-def _dense(counts: np.ndarray | sparse.csr_array) -> np.ndarray:
+def dense(counts: np.ndarray | sparse.csr_array) -> np.ndarray:
+    """Return counts as an array."""
     if isinstance(counts, np.ndarray):
         return counts
     return np.asarray(counts.toarray())

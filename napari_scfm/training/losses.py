@@ -146,3 +146,20 @@ def mixture_loss(
     return gaussian_weight * gaussian.clamp(
         min=floor
     ) + categorical_weight * categorical.clamp(min=floor)
+
+
+def squared_log(counts: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
+    """Return the squared error of log1p counts, over their variance.
+
+    Parameters
+    ----------
+    counts, mean
+        (cells, genes) observed and expected counts.
+    variance
+        (genes,) of log1p counts over the training cells.
+
+    Returns
+    -------
+    (cells, genes).
+    """
+    return (torch.log1p(mean) - torch.log1p(counts)).square() / variance

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from napari_scfm.models.cellplm.latent import MixtureLatent, VariationalLatent
-from napari_scfm.models.cellplm.reading import nearest_cells
+from napari_scfm.models.cellplm.places import nearest_cells
 from napari_scfm.training.losses import (
     divergence_loss,
     mixture_loss,
@@ -122,8 +122,8 @@ def kept_cells(step: Step, cells: np.ndarray) -> Step:
     at = torch.as_tensor(cells, device=step.truth.device)
     positions, nearest = step.positions[at], step.nearest
     if nearest is not None:
-        found = nearest_cells(positions.cpu().numpy(), nearest.shape[1])
-        nearest = None if found is None else torch.as_tensor(found, device=at.device)
+        found = nearest_cells(positions[:, :2].cpu().numpy(), nearest.shape[1])
+        nearest = torch.as_tensor(found, device=at.device)
     return replace(
         step,
         truth=step.truth[at],
@@ -206,12 +206,12 @@ class PretrainObjective(Objective):
         draw = draw_mask((cells, genes), recipe, rng)
         step = kept_cells(step, draw.cells)
         hidden = torch.as_tensor(draw.hidden, device=step.truth.device)
-        shown = step.shown.masked_fill(hidden, 0.0)
+        shown = step.shown.masked_fill(hidden, network.hidden_value)
         encoded = network.encode(shown, rows, step.positions, step.nearest)
         weight = min(1.0, self.forwards / WARM_UP)
         z, penalty = noisy_latent(network, encoded, recipe, weight, rng)
         self.forwards += 1
-        means = network.means(z, rows, step.nearest, shown, (~hidden).to(shown.dtype))
+        means = network.means(z, rows)
         theta = network.decoder.out_layer.dispersion(rows)
         if not draw.hidden.any():
             return penalty + 0.0 * means.sum()
@@ -248,8 +248,8 @@ class PretrainObjective(Objective):
     def _each(
         self, network: CellPLMNetwork, step: Step, rows: Tensor, hidden: Tensor
     ) -> Tensor:
-        shown = step.truth.masked_fill(hidden, 0.0)
+        shown = step.truth.masked_fill(hidden, network.hidden_value)
         z = network(shown, rows, step.positions, step.nearest)
-        means = network.means(z, rows, step.nearest, shown, (~hidden).to(shown.dtype))
+        means = network.means(z, rows)
         theta = network.decoder.out_layer.dispersion(rows)
         return negative_binomial(step.truth, scaled(step.truth, means), theta)

@@ -8,10 +8,11 @@ from typing import Any
 from napari_scfm.errors import SpecError
 
 SIZES: dict[str, dict[str, int]] = {
-    "small": {"width": 64, "layers": 2, "latent": 32},
-    "base": {"width": 256, "layers": 4, "latent": 128},
+    "small": {"width": 128, "layers": 1, "latent": 64},
+    "base": {"width": 256, "layers": 2, "latent": 128},
 }
 """Sizes of a new network by name."""
+LOSSES = ("squared_log", "negative_binomial", "both")
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,16 @@ class TrainSettings:
     ----------
     width, layers, heads, latent, dropout
         Of a new network; a loaded model keeps its own.
-    neighbours
-        Numbers of nearest cells whose means a new network reads.
+    neighbours, bandwidths, own_width, near_width, input_dropout, linear_path
+        How a new network reads a cell and its surroundings, see
+        :class:`napari_scfm.models.cellplm.config.CellPLMConfig`.
+    positions
+        Whether a new network also reads where in its bag a cell lies; it always
+        reads distances.
+    loss
+        Of counts: "squared_log", the squared error of log1p counts over their
+        variance; "negative_binomial", the likelihood, as in the original, which
+        networks of the original kind always take; or "both", their mean.
     learning_rate, weight_decay, warm_up, clip
         AdamW; ``warm_up`` is the share of steps of linear warm-up before the cosine
         decay; ``clip`` bounds the gradient norm.
@@ -37,8 +46,9 @@ class TrainSettings:
         Largest share of molecules taken from the input of a step.
     average
         Pace of the running mean of the weights, which is what is kept.
-    crop
-        Smallest share of a FOV's cells that a step reads (a window of it).
+    crop, window
+        Smallest share of a FOV's cells that a step reads (a compact part of it), and
+        the most cells.
     largest_bag
         Most cells that a step reads at once, 0 = no limit; halved when memory runs
         out.
@@ -55,22 +65,30 @@ class TrainSettings:
         all classes.
     """
 
-    width: int = 64
-    layers: int = 2
+    width: int = 128
+    layers: int = 1
     heads: int = 8
-    latent: int = 32
-    dropout: float = 0.15
-    neighbours: tuple[int, ...] = (6, 12, 24)
+    latent: int = 64
+    dropout: float = 0.3
+    input_dropout: float = 0.2
+    neighbours: tuple[int, ...] = (5, 20, 100)
+    bandwidths: tuple[float, ...] = (6.0, 12.0, 25.0, 50.0)
+    own_width: int = 96
+    near_width: int = 32
+    linear_path: bool = True
+    positions: bool = False
+    loss: str = "both"
     learning_rate: float = 2e-3
-    weight_decay: float = 0.05
+    weight_decay: float = 0.3
     warm_up: float = 0.05
     clip: float = 1.0
     draws: int = 8
     patience: int = 20
     visible_weight: float = 0.1
-    thinning: float = 0.3
+    thinning: float = 0.0
     average: float = 0.99
     crop: float = 0.5
+    window: int = 1000
     largest_bag: int = 4000
     half_precision: bool = True
     per_stratum: int = 25
@@ -86,6 +104,10 @@ class TrainSettings:
                 f"A width of {self.width} is not divisible by 4 and by "
                 f"{self.heads} heads.",
                 "Take a multiple of both, like width=128.",
+            )
+        if self.loss not in LOSSES:
+            raise SpecError(
+                f"There is no loss {self.loss!r}.", f"Losses are: {', '.join(LOSSES)}."
             )
 
     @classmethod
@@ -109,7 +131,9 @@ class TrainSettings:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, ready for JSON."""
-        return asdict(self) | {"neighbours": list(self.neighbours)}
+        return {
+            k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()
+        }
 
 
 def _size(text: str) -> dict[str, int]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from napari_scfm import keys
 from napari_scfm.errors import ModelError
@@ -18,6 +19,7 @@ from napari_scfm.models.cellplm.config import CellPLMConfig
 from napari_scfm.models.cellplm.model import CellPLM
 from napari_scfm.models.cellplm.network import CellPLMNetwork
 from napari_scfm.models.hub import load_model
+from napari_scfm.training.batches import dense
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,9 +27,11 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
 
+    from napari_scfm.training.batches import TrainingBag
     from napari_scfm.training.settings import TrainSettings
 
 NEW = "cellplm"
+SCALE_CELLS = 30_000
 
 
 def given_model(model: str | Path | CellModel, device: str) -> CellPLM | None:
@@ -83,11 +87,16 @@ def new_config(
         post_latent_dim=settings.latent,
         dec_hid=settings.width,
         out_dim=len(ids),
-        norm="groupnorm",
+        norm="layernorm",
         model_dropout=settings.dropout,
-        pe_type="fourier",
-        pe_active=True,
+        pe_type="fourier" if settings.positions else None,
+        pe_active=settings.positions,
         neighbours=settings.neighbours,
+        bandwidths=settings.bandwidths,
+        own_width=settings.own_width,
+        near_width=settings.near_width,
+        input_dropout=settings.input_dropout,
+        linear_path=settings.linear_path,
         name=NEW,
     )
 
@@ -202,6 +211,25 @@ def first_network(
             "trained from new weights."
         )
     return network
+
+
+def learn_scales(
+    network: CellPLMNetwork, bags: Sequence[TrainingBag], rows: np.ndarray
+) -> None:
+    """Let a new network take scales and starting points from its training cells.
+
+    At most :data:`SCALE_CELLS` of them, evenly over the bags.
+    """
+    step = max(1, -(-sum(map(len, bags)) // SCALE_CELLS))
+    parts = []
+    for bag in bags:
+        counts = np.asarray(dense(bag.counts[::step]), dtype=np.float32)
+        part = np.full((len(counts), len(network.config.gene_list)), -1, np.float32)
+        part[:, rows] = counts
+        if bag.measured is not None:
+            part[:, rows[~bag.measured]] = -1
+        parts.append(part)
+    network.learn(torch.as_tensor(np.concatenate(parts)))
 
 
 def weights_digest(given: CellPLM | None) -> str:

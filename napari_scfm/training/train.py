@@ -32,6 +32,7 @@ from napari_scfm.training.start import (
     NEW,
     first_network,
     given_model,
+    learn_scales,
     weights_digest,
 )
 
@@ -142,6 +143,8 @@ def train(
         _saying_what_is_kept(out, epochs),
     ):
         network = first_network(lesson.config, given, lesson.notes)
+        if given is None:
+            learn_scales(network, lesson.training, lesson.rows)
         history = run_loop(
             network.to(place).requires_grad_(True),
             lesson.objective(wish),

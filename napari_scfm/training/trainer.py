@@ -114,7 +114,7 @@ class Trainer:
             self.rng,
             crop=self.settings.crop,
             thinning=self.settings.thinning,
-            largest=self.largest,
+            largest=min(filter(None, (self.largest, self.settings.window)), default=0),
         )
         with self._precision():
             loss = self.objective.loss(self.network, view, self.rows, self.rng)

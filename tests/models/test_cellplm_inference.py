@@ -11,7 +11,7 @@ import torch
 
 import napari_scfm as scfm
 from napari_scfm.errors import ModelError
-from napari_scfm.models.cellplm import model as model_module
+from napari_scfm.models.cellplm import passes
 from napari_scfm.models.cellplm.flow import FlowEncoder
 from napari_scfm.progress import Cancelled, Progress
 
@@ -142,7 +142,7 @@ def test_too_little_memory_is_an_error_with_a_way_out(tiny, table, monkeypatch) 
 def test_a_large_bag_tells_its_layers_and_can_be_stopped(
     tiny, table, monkeypatch
 ) -> None:
-    monkeypatch.setattr(model_module, "LARGEST_BAG", 50)
+    monkeypatch.setattr(passes, "LARGEST_BAG", 50)
     model = scfm.load_model(tiny / "tiny_vae.best.ckpt", device="cpu")
     seen: list[Progress] = []
     model.embed(table, progress=seen.append)

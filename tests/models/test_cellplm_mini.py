@@ -70,7 +70,7 @@ def test_hidden_genes(model, table) -> None:
     genes = list(table.var_names[columns])
     truth = table.X.toarray()[:, columns]
     made = model.impute(table, genes, mask=mask)
-    assert pearson(truth, made) > 0.55
+    assert pearson(truth, made) > 0.6
     space = scfm.load_model("knn-space").fit(table, mask=mask)
     assert np.isfinite(made).all()
     other = np.nan_to_num(space.impute(table, genes, mask=mask))
@@ -89,10 +89,11 @@ def test_hidden_cells(model, table) -> None:
             got = one.fit(table, mask=mask).impute(table, genes, mask=mask)
             made[name][rows] = got[rows]
     scores = {name: pearson(truth, guess) for name, guess in made.items()}
-    assert scores["cellplm-mini"] > 0.23
-    assert scores["cellplm-mini"] > scores["knn-space"]
+    assert scores["cellplm-mini"] > 0.28
+    assert scores["cellplm-mini"] > scores["knn-space"] + 0.05
+    # predictions of log1p counts lie below the mean count
     ratio = made["cellplm-mini"].sum() / truth.sum()
-    assert 0.8 < ratio < 1.25
+    assert 0.6 < ratio < 1.1
 
 
 def test_coordinates_matter(model, table) -> None:
@@ -101,8 +102,8 @@ def test_coordinates_matter(model, table) -> None:
     shuffled.obsm["spatial"] = rng.permutation(table.obsm["spatial"])
     before, after = model.embed(table), model.embed(shuffled)
     assert np.abs(before - after).max() > 0.1
-    turned = table.copy()  # another origin, another unit
-    turned.obsm["spatial"] = table.obsm["spatial"] * 0.5 + 7000.0
+    turned = table.copy()  # another origin, another direction
+    turned.obsm["spatial"] = table.obsm["spatial"][:, ::-1] * [-1.0, 1.0] + 7000.0
     close = np.abs(model.embed(turned) - before).max(axis=1) < 1e-2
     assert close.mean() > 0.98  # rounding may swap two equally near cells
 

@@ -136,8 +136,8 @@ def test_steps_differ_and_stay_inside_their_fov() -> None:
         sizes.add(len(step.truth))
         assert 30 <= len(step.truth) <= 60
         assert bool((step.shown <= step.truth).all())
-        assert float(step.positions.min()) >= 0
-        assert float(step.positions.max()) <= 1
+        assert float(step.positions[:, :2].min()) >= 0
+        assert float(step.positions[:, :2].max()) <= 1
         assert step.nearest is not None
         assert int(step.nearest.max()) < len(step.truth)
     assert len(sizes) > 5

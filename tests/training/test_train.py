@@ -86,10 +86,9 @@ def test_coordinates_matter_to_a_model_that_reads_them(folder, table) -> None:
     first = model.embed(test)
     test.obsm["spatial"] = np.random.default_rng(0).permutation(test.obsm["spatial"])
     assert np.abs(model.embed(test) - first).max() > 1e-3
-    test.obsm["spatial"] = test.obsm["spatial"] * 3.0 + 1000.0
-    again = model.embed(test)
-    test.obsm["spatial"] = (test.obsm["spatial"] - 1000.0) / 3.0
-    np.testing.assert_allclose(model.embed(test), again, atol=1e-3)
+    moved = model.embed(test)
+    test.obsm["spatial"] = test.obsm["spatial"] + 1000.0
+    np.testing.assert_allclose(model.embed(test), moved, atol=1e-3)
     del test.obsm["spatial"]
     assert np.isfinite(model.embed(test)).all()
     assert any("no obsm['spatial']" in note for note in model.notes)

@@ -45,9 +45,15 @@ class CellPLMConfig:
     pe_type, pe_active
         Kind of positional encoding, and whether it is added. Original files
         never add it: their code replaces it by 0.
-    neighbours
-        Ours: every cell also reads the mean of its nearest cells, at these
-        numbers of neighbours; empty = as in the original.
+    neighbours, bandwidths
+        Ours: every cell also reads the means of its nearest cells, of these growing
+        numbers and with Gaussian weights of these widths in um; see :mod:`.local`.
+        No neighbours = as in the original.
+    own_width, near_width
+        Ours, with neighbours: projections of a cell, and of its neighbours.
+    input_dropout, linear_path
+        Ours, with neighbours: dropout rate on the description of a cell, and whether
+        a linear path leads past the encoder and the decoder.
     symbols, species, name
         Ours: gene symbols beside ``gene_list``, species, name.
     extra
@@ -74,6 +80,11 @@ class CellPLMConfig:
     pe_type: str | None = "sin"
     pe_active: bool = False
     neighbours: tuple[int, ...] = ()
+    bandwidths: tuple[float, ...] = ()
+    own_width: int = 96
+    near_width: int = 32
+    input_dropout: float = 0.0
+    linear_path: bool = False
     symbols: tuple[str, ...] = ()
     species: str = ""
     name: str = ""
@@ -102,7 +113,7 @@ class CellPLMConfig:
                 problems,
             )
         chosen = {k: v for k, v in values.items() if k in known and v is not None}
-        for name in ("gene_list", "symbols", "neighbours"):
+        for name in ("gene_list", "symbols", "neighbours", "bandwidths"):
             chosen[name] = tuple(chosen.get(name, ()))
         if "pe_type" in values:
             chosen["pe_type"] = values["pe_type"]
@@ -139,6 +150,10 @@ class CellPLMConfig:
             problems.append(f"head {self.head_type!r} (only 'annotation' is read)")
         if self.pe_type is not None and self.pe_type not in POSITIONS:
             problems.append(f"positions {self.pe_type!r} (not one of {POSITIONS})")
+        if not 0 < self.near_width <= self.own_width:
+            problems.append("near_width is not between 1 and own_width")
+        if list(self.neighbours) != sorted(set(self.neighbours)):
+            problems.append(f"neighbours {self.neighbours} do not grow")
         if not self.gene_list or len(set(self.gene_list)) != len(self.gene_list):
             problems.append("gene_list is empty or names a gene twice")
         return problems

@@ -51,22 +51,49 @@ class NegativeBinomialOutput(nn.Module):
         Width of the decoder.
     genes
         Number of genes.
+    latent
+        Ours: width of the latent where a linear path leads from there to the log
+        means, else 0.
     """
 
-    def __init__(self, width: int, genes: int) -> None:
+    def __init__(self, width: int, genes: int, latent: int = 0) -> None:
         super().__init__()
         self.dec_1 = Linear(width, OUTPUT_WIDTH)
         self.dec_mean = nn.Sequential(nn.Linear(OUTPUT_WIDTH, genes))
         self.dec_disp = nn.Parameter(torch.randn(genes))
+        if latent:
+            self.direct = nn.Parameter(torch.randn(genes, latent) * 0.02)
+        self.latent = latent
 
-    def forward(self, x: Tensor, rows: Tensor | None = None) -> Tensor:
-        """Return unnormalised means, (cells, genes) or (cells, n) for n rows."""
+    @torch.no_grad()
+    def learn(self, rate: Tensor) -> None:
+        """Begin with the mean count of every gene, (genes,)."""
+        last = self.dec_mean[0]
+        assert isinstance(last, nn.Linear)
+        nn.init.normal_(last.weight, std=0.02)
+        last.bias.copy_(torch.log(rate + 1e-4))
+
+    def forward(self, x: Tensor, rows: Tensor | None, z: Tensor) -> Tensor:
+        """Return unnormalised means, (cells, genes) or (cells, n) for n rows.
+
+        Parameters
+        ----------
+        x
+            (cells, width) of the last hidden layer.
+        rows
+            Genes, None = all.
+        z
+            (cells, latent), read by the linear path.
+        """
         x = torch.relu(self.dec_1(x))
         last = self.dec_mean[0]
         assert isinstance(last, nn.Linear)
         weight = last.weight if rows is None else last.weight[rows]
         bias = last.bias if rows is None else last.bias[rows]
         log_mean = nn.functional.linear(x, weight, bias)
+        if self.latent:
+            direct = self.direct if rows is None else self.direct[rows]
+            log_mean = log_mean + z @ direct.T
         return log_mean.exp().clamp(1e-5, 1e6)
 
     def dispersion(self, rows: Tensor | None = None) -> Tensor:
@@ -121,6 +148,7 @@ class Decoder(nn.Module):
         self.out_layer = NegativeBinomialOutput(
             wide if config.dec_layers > 1 else config.post_latent_dim,
             len(config.gene_list),
+            config.post_latent_dim if config.linear_path else 0,
         )
         self._unknown: dict[tuple[int, str, torch.device], Tensor] = {}
 
@@ -168,7 +196,7 @@ class Decoder(nn.Module):
         codes: Mapping[str, Tensor] | None = None,
     ) -> Tensor:
         """Return unnormalised means of the asked genes, (cells, n)."""
-        out: Tensor = self.out_layer(self.hidden(z, codes), rows)
+        out: Tensor = self.out_layer(self.hidden(z, codes), rows, z)
         return out
 
 

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from napari_scfm.models.cellplm.linear import Linear
-from napari_scfm.models.cellplm.neighbours import NeighbourMean
 from napari_scfm.models.cellplm.norms import make_norm
 from napari_scfm.models.cellplm.positions import make_positions
 
@@ -63,9 +62,6 @@ class Embedder(nn.Module):
         self.feat_enc = GeneEmbedding(len(config.gene_list), width)
         self.pe_enc = make_positions(config.pe_type, width)
         self.pe_active = config.pe_active and self.pe_enc is not None
-        if config.neighbours:
-            self.near = NeighbourMean(config.neighbours, width)
-        self.neighbours = config.neighbours
         self.extra_linear = nn.Sequential(
             Linear(width, width),
             nn.ReLU(),
@@ -78,7 +74,6 @@ class Embedder(nn.Module):
         counts: Tensor,
         rows: Tensor,
         positions: Tensor | None = None,
-        nearest: Tensor | None = None,
     ) -> Tensor:
         """Return (cells, width).
 
@@ -87,24 +82,16 @@ class Embedder(nn.Module):
         counts, rows
             See :class:`GeneEmbedding`.
         positions
-            (cells, 2) in [0, 1], -1 in the first cell where there are none;
+            (cells, 2 or more): the first two are coordinates in [0, 1], -1 in the
+            first cell where there are none;
             ignored unless the configuration adds positions.
-        nearest
-            (cells, k) nearest cells, for configurations with neighbours.
         """
-        return self.finish(self.feat_enc(counts, rows), positions, nearest)
+        return self.finish(self.feat_enc(counts, rows), positions)
 
-    def finish(
-        self,
-        feat: Tensor,
-        positions: Tensor | None = None,
-        nearest: Tensor | None = None,
-    ) -> Tensor:
+    def finish(self, feat: Tensor, positions: Tensor | None = None) -> Tensor:
         """Return (cells, width) from the (cells, width) sums of gene embeddings."""
         hidden = feat
         if self.pe_active and positions is not None and self.pe_enc is not None:
-            hidden = hidden + self.pe_enc(positions)
-        if self.neighbours and nearest is not None:
-            hidden = hidden + self.near(feat, nearest)
+            hidden = hidden + self.pe_enc(positions[:, :2])
         out: Tensor = self.extra_linear(hidden)
         return out

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from napari_scfm.errors import ModelError
 from napari_scfm.models.cellplm.blocks import cell_blocks
+from napari_scfm.models.cellplm.embedder import Embedder
 from napari_scfm.models.cellplm.sums import GeneSums
 from napari_scfm.models.devices import bf16_is_fast
 
@@ -104,11 +105,13 @@ class Inference:
         tick
             Told each layer before it starts; what it raises stops the work.
         """
-        return self.spared(
-            lambda: self.to_latent(
-                self._encoded(self._start(table, bag, rows), tick), uniform
-            )
-        )
+
+        def act() -> Tensor:
+            start, aside = self._start(table, bag, rows)
+            z = self.to_latent(self._encoded(start, tick), uniform)
+            return z if aside is None else z + aside
+
+        return self.spared(act)
 
     def flows(
         self,
@@ -121,17 +124,12 @@ class Inference:
         """Return the attention flows of one layer; see :meth:`latent`."""
 
         def act() -> Flows:
-            start = self._start(table, bag, rows)
+            start, _ = self._start(table, bag, rows)
             return self.network.encoder.flows(start, layer, tick)
 
         return self.spared(act)
 
-    def means(
-        self,
-        z: Tensor,
-        genes: np.ndarray,
-        local: tuple[Tensor, Tensor, Tensor] | None = None,
-    ) -> Iterator[tuple[slice, np.ndarray]]:
+    def means(self, z: Tensor, genes: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
         """Yield blocks of cells with their unscaled means, (block, genes).
 
         Parameters
@@ -140,52 +138,49 @@ class Inference:
             (cells, latent).
         genes
             Positions in the gene list.
-        local
-            Nearest cells, counts and visibility, for networks that read them; see
-            :meth:`.network.CellPLMNetwork.means`.
         """
         chosen = torch.as_tensor(genes, device=self.device)
         start = 0
         while start < len(z):
 
             def act(start: int = start) -> np.ndarray:
-                part = slice(start, start + self._decoded(local is not None))
-                near = () if local is None else (local[0][part], *local[1:])
-                found: np.ndarray = (
-                    self.network.means(z[part], chosen, *near).cpu().numpy()
-                )
+                part = z[start : start + self.block]
+                found: np.ndarray = self.network.means(part, chosen).cpu().numpy()
                 return found
 
             found = self.spared(act)
             yield slice(start, start + len(found)), found
             start += len(found)
 
-    def _decoded(self, local: bool) -> int:
-        """Cells that are decoded at once; neighbours make each some times larger."""
-        return max(1, self.block // 4) if local else self.block
-
     def gene_sums(self, table: AnnData, bag: Bag, rows: np.ndarray) -> Tensor:
         """Return (cells, width) sums of gene embeddings of a bag."""
-        weight = self.network.embedder.feat_enc.emb
-        return self.sums.of(table, bag, rows, weight, self.block)
+        embedder = self.network.embedder
+        assert isinstance(embedder, Embedder)
+        return self.sums.of(table, bag, rows, embedder.feat_enc.emb, self.block)
 
-    def _start(self, table: AnnData, bag: Bag, rows: np.ndarray) -> Tensor:
-        return self.embedded(
-            self.gene_sums(table, bag, rows), bag.positions, bag.nearest
+    def _start(
+        self, table: AnnData, bag: Bag, rows: np.ndarray
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return what the encoder reads and what goes past it."""
+        if isinstance(self.network.embedder, Embedder):
+            sums = self.gene_sums(table, bag, rows)
+            return self.embedded(sums, bag.positions), None
+        counts = bag.counts.toarray()
+        if bag.hidden is not None:
+            counts[bag.hidden.nonzero()] = self.network.hidden_value
+        near = bag.nearest
+        return self.network.start(
+            torch.as_tensor(counts, device=self.device),
+            torch.as_tensor(rows, device=self.device),
+            torch.as_tensor(bag.positions, device=self.device),
+            None if near is None else torch.as_tensor(near, device=self.device),
         )
 
-    def embedded(
-        self,
-        sums: Tensor,
-        positions: np.ndarray,
-        nearest: np.ndarray | None = None,
-    ) -> Tensor:
+    def embedded(self, sums: Tensor, positions: np.ndarray) -> Tensor:
         """Return what the encoder reads, (cells, width); ``sums`` is overwritten."""
         embedder = self.network.embedder
+        assert isinstance(embedder, Embedder)
         places = torch.as_tensor(positions, device=self.device)
-        if nearest is not None and self.network.config.neighbours:
-            near = torch.as_tensor(nearest, device=self.device)
-            return embedder.finish(sums, places, near)
         for part in cell_blocks(len(sums), self.block):
             sums[part] = embedder.finish(sums[part], places[part])
         return sums

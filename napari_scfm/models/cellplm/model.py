@@ -15,7 +15,6 @@ from torch import Tensor
 
 from napari_scfm import keys
 from napari_scfm.errors import ModelError, named
-from napari_scfm.genes.identity import resolve
 from napari_scfm.models.attention import Attention, Block
 from napari_scfm.models.base import CellModel, ModelInfo
 from napari_scfm.models.cellplm.annotation import CLASSES, told
@@ -26,19 +25,16 @@ from napari_scfm.models.cellplm.checkpoint import (
 )
 from napari_scfm.models.cellplm.inference import Inference
 from napari_scfm.models.cellplm.info import MINI, MINI_FOLDER, model_info
-from napari_scfm.models.cellplm.neighbourhood import (
-    check_neighbourhood,
-    predict_hidden,
-)
+from napari_scfm.models.cellplm.neighbourhood import check_neighbourhood
 from napari_scfm.models.cellplm.notes import position_note
-from napari_scfm.models.cellplm.predicting import Predictions
-from napari_scfm.models.cellplm.reading import LARGEST_BAG, Bag, TableReading
+from napari_scfm.models.cellplm.passes import Draws, Passes
+from napari_scfm.models.cellplm.predicting import Predictions, asked_genes
+from napari_scfm.models.cellplm.reading import TableReading
 from napari_scfm.models.devices import pick_device
 from napari_scfm.models.places_probe import IGNORES, reads_positions
-from napari_scfm.progress import report as tell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     import pandas as pd
@@ -148,9 +144,8 @@ class CellPLM(CellModel):
             If no gene of the table is known, or counts are negative or missing.
         """
         out = np.zeros((table.n_obs, self.config.post_latent_dim), dtype=np.float32)
-        reading = self._read(table, mask)
         with torch.inference_mode():
-            for bag, z in self._latents(reading, progress):
+            for bag, z in self._passes(table, mask, progress).latents():
                 out[bag.cells] = z.cpu().numpy()
         return out
 
@@ -199,14 +194,13 @@ class CellPLM(CellModel):
                     lacking,
                 )
             raise self._cannot("impute")
-        reading = self._read(table, mask)
-        asked = self._asked(table, genes, reading)
-        made = Predictions(reading, asked, compat=self.compat)
+        passes = self._passes(table, mask, progress)
+        asked = asked_genes(passes.reading, genes)
+        made = Predictions(passes.reading, asked, compat=self.compat)
         with torch.inference_mode():
-            for bag, z in self._latents(reading, progress):
-                self._predict(made, bag, z)
+            passes.predict(made)
             if neighbourhood is not None:
-                self._predict_hidden(made, reading, neighbourhood, progress)
+                passes.predict_hidden(made, neighbourhood)
         values, notes = made.scaled()
         for note in notes:
             self._note(note)
@@ -244,16 +238,11 @@ class CellPLM(CellModel):
                 f"Model {self.info.name} has {layers} layers, there is no {layer}.",
                 f"Ask for 0 to {layers - 1}, or -1 for the last.",
             )
-        reading = self._read(table, mask)
         blocks = []
         with torch.inference_mode():
-            for done, bag in enumerate(reading):
-                tell(progress, done, len(reading), "Attention")
-                tick = self._tick(bag, done, len(reading), "Attention", progress)
-                flows = self._runs.flows(table, bag, reading.rows, layer, tick)
+            for bag, flows in self._passes(table, mask, progress).flows(layer):
                 query, key = (f.cpu().numpy() for f in flows.factors())
                 blocks.append(Block(bag.cells, query=query, key=key))
-        tell(progress, len(reading), len(reading), "Attention")
         return Attention(blocks, table.n_obs)
 
     def class_scores(
@@ -274,7 +263,7 @@ class CellPLM(CellModel):
             raise self._cannot("annotate")
         out = np.zeros((table.n_obs, self.config.out_dim), dtype=np.float32)
         with torch.inference_mode():
-            for bag, z in self._latents(self._read(table, mask), progress):
+            for bag, z in self._passes(table, mask, progress).latents():
                 out[bag.cells] = self.network.head(z).cpu().numpy()
         return out
 
@@ -317,111 +306,19 @@ class CellPLM(CellModel):
         """Write ``model.safetensors`` and ``config.json``; return the folder."""
         return save_network(self.network, self.config, folder)
 
-    def _read(self, table: AnnData, mask: Mask | None) -> TableReading:
+    def _note(self, text: str) -> None:
+        if text not in self.notes:
+            self.notes.append(text)
+
+    def _passes(
+        self, table: AnnData, mask: Mask | None, progress: ProgressCallback | None
+    ) -> Passes:
+        """Read a table; return what runs over its bags."""
         reading = TableReading(
             table, mask, self.config, self.info.name, compat=self.compat
         )
         for note in reading.notes:
             self._note(note)
-        return reading
-
-    def _latents(
-        self, reading: TableReading, progress: ProgressCallback | None
-    ) -> Iterator[tuple[Bag, Tensor]]:
-        message = f"{self.info.name} reads cells"
-        draw = self._uniform_draws()
-        for done, bag in enumerate(reading):
-            tell(progress, done, len(reading), message)
-            tick = self._tick(bag, done, len(reading), message, progress)
-            uniform = draw(len(bag.cells))
-            yield (
-                bag,
-                self._runs.latent(reading.table, bag, reading.rows, uniform, tick),
-            )
-        tell(progress, len(reading), len(reading), message)
-
-    def _tick(
-        self,
-        bag: Bag,
-        done: int,
-        total: int,
-        message: str,
-        progress: ProgressCallback | None,
-    ) -> Callable[[int], None] | None:
-        """Return what tells the layers of a large bag; small ones are soon done."""
-        if len(bag.cells) <= LARGEST_BAG or progress is None:
-            return None
-        layers = self.config.enc_layers
-
-        def tick(layer: int) -> None:
-            tell(progress, done, total, f"{message}, layer {layer + 1} of {layers}")
-
-        return tick
-
-    def _note(self, text: str) -> None:
-        if text not in self.notes:
-            self.notes.append(text)
-
-    def _uniform_draws(self) -> Callable[[int], Tensor | None]:
-        if not self.compat or self.config.latent_mod != "gmvae":
-            return lambda _: None
-        clusters = self.config.num_clusters
-        generator = torch.Generator().manual_seed(self.seed)
-
-        def draw(cells: int) -> Tensor:
-            if self.draws is not None:
-                return self.draws(cells, clusters).to(self.device)
-            drawn = torch.rand((cells, clusters), generator=generator)
-            return drawn.to(self.device)
-
-        return draw
-
-    def _asked(
-        self, table: AnnData, genes: Sequence[str], reading: TableReading
-    ) -> np.ndarray:
-        """Return the position of each asked gene in the gene list, -1 unknown."""
-        genes = [str(gene) for gene in genes]
-        asked = np.asarray(resolve(genes, self.config.gene_list), dtype=np.int64)
-        matched = np.full(table.n_vars, -1)
-        matched[reading.match.columns] = reading.rows
-        columns = table.var_names.get_indexer(genes)
-        here = columns >= 0
-        measured = matched[columns[here]]
-        asked[here] = np.where(measured >= 0, measured, asked[here])
-        return asked
-
-    def _predict(self, into: Predictions, bag: Bag, z: Tensor) -> None:
-        """Decode a bag, some cells at a time."""
-        into.observe(bag.cells, bag.counts)
-        near = self._surroundings(bag, into.own, len(into.genes))
-        for part, means in self._runs.means(z, into.genes, near):
-            hidden = None if bag.hidden is None else bag.hidden[part]
-            into.take(bag.cells[part], means, hidden)
-
-    def _predict_hidden(
-        self,
-        into: Predictions,
-        reading: TableReading,
-        size: int,
-        progress: ProgressCallback | None,
-    ) -> None:
-        """Predict cells without visible counts from their nearest observed cells."""
-        draw = self._uniform_draws()
-        for done, total in predict_hidden(self._runs, reading, into, size, draw):
-            tell(progress, done, total, f"{self.info.name} reads neighbourhoods")
-
-    def _surroundings(
-        self, bag: Bag, own: np.ndarray, genes: int
-    ) -> tuple[Tensor, Tensor, Tensor] | None:
-        """Return neighbours, visible counts and visibility of the decoded genes."""
-        if bag.nearest is None or not self.config.neighbours:
-            return None
-        counts = np.zeros((len(bag.cells), genes), dtype=np.float32)
-        visible = np.zeros_like(counts)
-        counts[:, own] = bag.counts.toarray()
-        visible[:, own] = 1 if bag.hidden is None else ~bag.hidden.toarray()
-        nearest, shown, seen = (
-            torch.as_tensor(array, device=self.device)
-            for array in (bag.nearest, counts, visible)
-        )
-        return nearest, shown, seen
+        seed = self.seed if self.compat else None
+        draws = Draws(self.config, self.device, seed, self.draws)
+        return Passes(self._runs, reading, self.info.name, draws, progress)

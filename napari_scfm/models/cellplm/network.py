@@ -14,7 +14,7 @@ from napari_scfm.models.cellplm.decoder import AnnotationHead, Decoder
 from napari_scfm.models.cellplm.embedder import Embedder
 from napari_scfm.models.cellplm.flow import FlowEncoder, Flows
 from napari_scfm.models.cellplm.latent import Latent
-from napari_scfm.models.cellplm.neighbours import LocalPrior
+from napari_scfm.models.cellplm.local import HIDDEN, LinearPath, LocalEmbedder
 
 if TYPE_CHECKING:
     from napari_scfm.models.cellplm.config import CellPLMConfig
@@ -45,30 +45,65 @@ class CellPLMNetwork(nn.Module):
     def __init__(self, config: CellPLMConfig) -> None:
         super().__init__()
         self.config = config
-        self.embedder = Embedder(config)
+        self.embedder: Embedder | LocalEmbedder
+        self.embedder = LocalEmbedder(config) if config.neighbours else Embedder(config)
         self.encoder = FlowEncoder(
             config.enc_hid, config.enc_head, config.enc_layers, config.model_dropout
         )
         self.pre_latent_norm = PreLatentNorm(config.enc_hid)
         self.latent = Latent(config)
+        if isinstance(self.embedder, LocalEmbedder) and config.linear_path:
+            self.path = LinearPath(
+                self.embedder.features, config.post_latent_dim, config.input_dropout
+            )
         if config.has_decoder:
             self.decoder = Decoder(config)
-            if config.neighbours:
-                self.local = LocalPrior(config.neighbours, config.post_latent_dim)
         if config.head_type == "annotation":
             self.head = AnnotationHead(config)
 
-    def encode(
+    @property
+    def hidden_value(self) -> float:
+        """What stands for a hidden count; networks with neighbours tell it from 0."""
+        return HIDDEN if self.config.neighbours else 0.0
+
+    def learn(self, counts: Tensor) -> None:
+        """Take scales and starting points from training cells; ours only.
+
+        Parameters
+        ----------
+        counts
+            (cells, genes) counts of all genes, ``hidden_value`` where not measured.
+        """
+        if not isinstance(self.embedder, LocalEmbedder):
+            return
+        self.embedder.learn(counts)
+        if self.config.has_decoder:
+            self.decoder.out_layer.learn(self.embedder.scale.rate)
+
+    def start(
         self,
         counts: Tensor,
         rows: Tensor,
         positions: Tensor | None = None,
         nearest: Tensor | None = None,
-    ) -> Tensor:
-        """Return (cells, width) encoder output; see :class:`Embedder`."""
-        start = self.embedder(counts, rows, positions, nearest)
-        out: Tensor = self.pre_latent_norm(self.encoder(start))
-        return out
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return what the encoder reads and what goes past it.
+
+        Parameters
+        ----------
+        counts, rows, positions, nearest
+            See :class:`Embedder` and :meth:`LocalEmbedder.describe`.
+
+        Returns
+        -------
+        (cells, width), and (cells, latent) that is added to the latent, or None.
+        """
+        if not isinstance(self.embedder, LocalEmbedder):
+            return self.embedder(counts, rows, positions), None
+        assert positions is not None
+        features = self.embedder.describe(counts, rows, positions, nearest)
+        aside = self.path(features) if self.config.linear_path else None
+        return self.embedder(features, positions), aside
 
     def forward(
         self,
@@ -79,18 +114,27 @@ class CellPLMNetwork(nn.Module):
         uniform: Tensor | None = None,
     ) -> Tensor:
         """Return the embedding, (cells, latent)."""
-        hidden = self.encode(counts, rows, positions, nearest)
-        out: Tensor = self.latent(hidden, uniform)
+        start, aside = self.start(counts, rows, positions, nearest)
+        out: Tensor = self.latent(self.encoded(start), uniform)
+        return out if aside is None else out + aside
+
+    def encode(
+        self,
+        counts: Tensor,
+        rows: Tensor,
+        positions: Tensor | None = None,
+        nearest: Tensor | None = None,
+    ) -> Tensor:
+        """Return (cells, width) encoder output, after the last norm."""
+        start, _ = self.start(counts, rows, positions, nearest)
+        return self.encoded(start)
+
+    def encoded(self, start: Tensor) -> Tensor:
+        """Return (cells, width) encoder output for what the encoder reads."""
+        out: Tensor = self.pre_latent_norm(self.encoder(start))
         return out
 
-    def means(
-        self,
-        z: Tensor,
-        rows: Tensor,
-        nearest: Tensor | None = None,
-        counts: Tensor | None = None,
-        visible: Tensor | None = None,
-    ) -> Tensor:
+    def means(self, z: Tensor, rows: Tensor) -> Tensor:
         """Return unscaled mean counts, (cells, genes).
 
         Parameters
@@ -99,15 +143,9 @@ class CellPLMNetwork(nn.Module):
             (cells, latent).
         rows
             (genes,) positions in the gene list.
-        nearest, counts, visible
-            Neighbours and the bag's visible counts of these genes, for
-            configurations with neighbours; see :class:`LocalPrior`.
         """
         out: Tensor = self.decoder(z, rows)
-        if nearest is None or counts is None or not self.config.neighbours:
-            return out
-        near: Tensor = self.local(z, nearest, counts, visible)
-        return out * near.exp()
+        return out
 
     def flows(
         self,
@@ -118,5 +156,5 @@ class CellPLMNetwork(nn.Module):
         layer: int = -1,
     ) -> Flows:
         """Return the attention flows of one layer."""
-        start = self.embedder(counts, rows, positions, nearest)
+        start, _ = self.start(counts, rows, positions, nearest)
         return self.encoder.flows(start, layer)

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
-from scipy.spatial import KDTree
 
 from napari_scfm import keys
 from napari_scfm.errors import ModelError, named
 from napari_scfm.genes.identity import match_genes
 from napari_scfm.models.bags import bags
-from napari_scfm.models.cellplm.positions import scale_coordinates
+from napari_scfm.models.cellplm.places import places
 from napari_scfm.models.scale import scale_note
 
 if TYPE_CHECKING:
@@ -162,8 +161,9 @@ class TableReading:
         return len(self.bags)
 
     def _places(self, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        most = max(self.config.neighbours, default=0)
         if keys.SPATIAL not in self.table.obsm:
-            return np.full((len(cells), 2), -1, dtype=np.float32), None
+            return places(None, len(cells), most)[0], None
         xy = np.asarray(self.table.obsm[keys.SPATIAL], dtype=np.float64)[cells, :2]
         if not np.isfinite(xy).all():
             bad = self.table.obs_names[cells[~np.isfinite(xy).all(axis=1)]]
@@ -174,29 +174,5 @@ class TableReading:
         # cells on a pixel grid are often equally far: which comes first must not hang
         # on where the frame begins
         xy = np.round(xy - xy.min(axis=0, initial=np.inf), 6)
-        nearest = nearest_cells(xy, max(self.config.neighbours, default=0))
-        return scale_coordinates(xy), nearest
-
-
-def nearest_cells(xy: np.ndarray, k: int) -> np.ndarray | None:
-    """Return the k nearest other cells of each cell, nearest first.
-
-    Parameters
-    ----------
-    xy
-        (n, 2) coordinates.
-    k
-        How many; fewer where the bag is smaller. 0 returns None.
-
-    Returns
-    -------
-    (n, min(k, n - 1)) row positions.
-    """
-    k = min(k, len(xy) - 1) if k else 0
-    if k <= 0:
-        return None
-    found = np.asarray(KDTree(xy).query(xy, k=k + 1)[1])
-    own = found == np.arange(len(xy))[:, None]
-    # cells at the same point may push a cell out of its own list
-    own[~own.any(axis=1), -1] = True
-    return np.asarray(found[~own].reshape(len(xy), k), dtype=np.int64)
+        found = places(xy, len(cells), most)
+        return found[0], found[1] if len(found) > 1 else None

@@ -53,7 +53,7 @@ class AnnotateObjective(Objective):
         hidden = as_mask(
             some_entries(tuple(step.shown.shape), rng, MOST_HIDDEN), step.shown
         )
-        shown = step.shown.masked_fill(hidden, 0.0)
+        shown = step.shown.masked_fill(hidden, network.hidden_value)
         said = network.head(network(shown, rows, step.positions, step.nearest))
         assert step.labels is not None
         if not bool((step.labels != NOWHERE).any()):

@@ -16,9 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from napari_scfm.training.losses import negative_binomial
 from napari_scfm.training.objectives.base import Objective, as_mask, some_entries
-from napari_scfm.training.objectives.guess import mean_pearson, predict
+from napari_scfm.training.objectives.guess import count_loss, mean_pearson, predict
 
 if TYPE_CHECKING:
     from napari_scfm.models.cellplm.network import CellPLMNetwork
@@ -53,7 +52,7 @@ class ImputeObjective(Objective):
         rows: Tensor,
         rng: np.random.Generator,
     ) -> Tensor:
-        """Return the mean negative binomial loss of what the cells measure."""
+        """Return the mean loss of what the cells measure."""
         measured = _measured(step)
         drawn = some_entries(tuple(step.truth.shape), rng, MOST_HIDDEN)
         hidden = as_mask(drawn | self.targets[None, :], step.truth) | ~measured
@@ -103,8 +102,7 @@ class ImputeObjective(Objective):
     def _each(
         self, network: CellPLMNetwork, step: Step, rows: Tensor, guess: Tensor
     ) -> Tensor:
-        theta = network.decoder.out_layer.dispersion(rows)
-        return negative_binomial(step.truth, guess, theta)
+        return count_loss(network, rows, step.truth, guess, self.settings.loss)
 
 
 def _measured(step: Step) -> Tensor:

@@ -60,7 +60,7 @@ class SupConObjective(Objective):
         hidden = as_mask(
             some_entries(tuple(step.shown.shape), rng, MOST_HIDDEN), step.shown
         )
-        shown = step.shown.masked_fill(hidden, 0.0)
+        shown = step.shown.masked_fill(hidden, network.hidden_value)
         z = network(shown, rows, step.positions, step.nearest)
         return self._between(z, step, rng)
 
