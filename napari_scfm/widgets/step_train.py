@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QFileDialog, QScrollArea
+from qtpy.QtWidgets import QFileDialog, QScrollArea, QWidget
 from superqt.utils import qthrottled
 
 from napari_scfm.errors import counted
@@ -93,12 +93,14 @@ class TrainStep(Step):
             QTimer.singleShot(0, self._reveal)
 
     def _reveal(self) -> None:
-        """Scroll the curve into view, once it has its place."""
+        """Scroll the curve, or what came out, into view once it has its place."""
         area = self.parent()
         while area is not None and not isinstance(area, QScrollArea):
             area = area.parent()
         if area is not None:
-            area.ensureWidgetVisible(self.curve)
+            shown = (self.curve, self.status, self.save)
+            for widget in filter(QWidget.isVisible, shown):
+                area.ensureWidgetVisible(widget)
 
     def _show_run(self, running: bool) -> None:
         self.form.setEnabled(not running)
@@ -142,6 +144,7 @@ class TrainStep(Step):
                 self.status.setText(why.text + also)
                 self.status.setToolTip("")
             self._show_run(False)
+            QTimer.singleShot(0, self._reveal)
         elif not good and not self.form.labels.isEnabled():
             self._columns_of = None  # perhaps they were not read: ask again later
         elif self._columns_of is None:
