@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from pandas import Index
 
+    from napari_scfm.experiments.result import ExperimentResult
     from napari_scfm.masks.spec import MaskSpec
     from napari_scfm.slides.slide import Slide
 
@@ -139,11 +140,16 @@ def experiment(
     with progress_bar("Experiment") as progress:
         result = run_experiment(table, wanted, reference=others, progress=progress)
     result.save(out)
-    shown = list(POOLED if wanted.mask.dropout else SHOWN)
-    typer.echo(result.summary[shown].to_string(index=False, float_format="%.3f"))
+    _print(result, POOLED if wanted.mask.dropout else SHOWN)
+    typer.echo(f"Written to {out}.", err=True)
+
+
+def _print(result: ExperimentResult, shown: tuple[str, ...]) -> None:
+    """Print the summary, and what should be known of it."""
+    summary = result.summary[list(shown)]
+    typer.echo(summary.to_string(index=False, float_format="%.3f"))
     for note in result.notes:
         typer.echo(note, err=True)
-    typer.echo(f"Written to {out}.", err=True)
 
 
 def _mask_from_options(
