@@ -63,10 +63,14 @@ class Curve:
         finite = {e: loss for e, loss in self.held_out.items() if loss == loss}
         return min(finite, key=finite.__getitem__) if finite else 0
 
+    @property
+    def done(self) -> int:
+        """How many epochs are complete."""
+        return max([0, *self.training])
+
     def pace(self) -> str:
         """Return where the run is, how fast, and how long it will take, in words."""
-        done = max([0, *self.training])
-        parts = [f"Epoch {min(done + 1, self.epochs)} of {self.epochs}"]
+        parts = [f"Epoch {min(self.done + 1, self.epochs)} of {self.epochs}"]
         if self._rate >= 1:
             parts.append(f"{self._rate:.2g} steps per second")
         elif self._rate > 0:

@@ -103,13 +103,25 @@ def told(model: CellModel) -> str:
     return f"{text} {NEXT.get(record.get('objective', ''), '')}".strip()
 
 
-def advice(model: CellModel) -> str:
-    """Return what would make a new model better, or ""."""
+def advice(model: CellModel, done: int) -> str:
+    """Return why a training ended early, or what would have helped, or "".
+
+    Parameters
+    ----------
+    model
+        What was trained.
+    done
+        Epochs that were done.
+    """
     record = record_of(model)
-    best = int(record.get("best_epoch", -1))
-    if best < 0 or best + 1 < int(record["epochs"]):
+    best, epochs = int(record.get("best_epoch", -1)), int(record.get("epochs", 0))
+    if best < 0:
         return ""
-    return "It was still getting better at the end: more epochs may help."
+    if best + 1 == epochs:
+        return "It was still getting better at the end: more epochs may help."
+    if done < epochs:
+        return f"It stopped at epoch {done}: the held-out loss fell no more."
+    return ""
 
 
 def flattered(model: CellModel | None, slide: Slide, fov: str) -> str:

@@ -128,7 +128,7 @@ class TrainStep(Step):
     def _done(self, model: CellModel) -> None:
         train_run.take(self.session, model)
         self.session.say(told(model))
-        lines = [*training_lines(model), advice(model)]
+        lines = [*training_lines(model), advice(model, self._told.done)]
         if model.notes:
             lines.append(f"{counted(len(model.notes), 'note')}: point here to read.")
         self.status.setText("<br>".join(filter(None, lines)))

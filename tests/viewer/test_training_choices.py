@@ -17,7 +17,7 @@ from napari_scfm.progress import Progress
 from napari_scfm.viewer import train_run, training
 from napari_scfm.viewer.curve import Curve, in_words
 from napari_scfm.viewer.session import Session
-from napari_scfm.viewer.trained import flattered, training_lines
+from napari_scfm.viewer.trained import advice, flattered, training_lines
 from napari_scfm.viewer.training import Plan, default_held_out, prepare
 
 
@@ -175,6 +175,7 @@ def test_a_curve_grows_with_the_reports():
         curve.add(Progress(10 * epoch, 20, "", ended | {"validation_loss": loss}))
     assert curve.training == {1: 0.6, 2: 0.6}
     assert curve.best == 1
+    assert curve.done == 2
     assert curve.pace().startswith("Epoch 2 of 2")
 
 
@@ -215,6 +216,13 @@ def test_a_card_says_objective_data_and_score():
     assert training_lines(helped)[2] == "Held out F002."
     alone = trained(objective="masked", fovs=["F001"], validation=[], epochs=1)
     assert "no honest score" in training_lines(alone)[-1]
+
+
+def test_a_run_that_ended_early_or_too_early_says_so():
+    assert "more epochs may help" in advice(trained(best_epoch=9, epochs=10), 10)
+    assert "stopped at epoch 7" in advice(trained(best_epoch=2, epochs=10), 7)
+    assert advice(trained(best_epoch=2, epochs=10), 10) == ""
+    assert advice(trained(best_epoch=-1, epochs=10), 10) == ""
 
 
 def test_scores_on_what_was_learned_from_carry_a_warning(make_slide):
