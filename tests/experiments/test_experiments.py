@@ -254,7 +254,7 @@ def test_visible_entries_are_predicted_too(model):
 
 
 def test_an_experiment_on_logarithms_says_so(halves):
-    table, reference = halves
+    table, _reference = halves
     spec = spec_for(table, genes=("G1", "G4"))
     assert not any("whole" in n for n in scfm.run_experiment(table, spec).notes)
     logs = table.copy()
