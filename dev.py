@@ -235,7 +235,8 @@ def demo(arguments: list[str]) -> int:
 
 def test(arguments: list[str]) -> int:
     """Run the tests; widgets in a real window, under Xvfb where there is no screen."""
-    return run(PYTHON, "-m", "pytest", *arguments)
+    workers = str(min(4, os.cpu_count() or 1))
+    return run(PYTHON, "-m", "pytest", "-n", workers, "--dist=worksteal", *arguments)
 
 
 def main() -> int:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from napari_scfm.training.batches import Step
     from napari_scfm.training.settings import TrainSettings
 
-MOST_HIDDEN = 0.4
+MOST_HIDDEN = 0.1
 """Largest share of the other entries that a step hides too."""
 FOLDS = 5
 
