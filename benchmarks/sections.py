@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 RESOLUTIONS = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.4)
 RINGS = {"cell_type": (), "domain": (30, 100, 300)}
 SETTINGS = {
-    "cell_type": {},
+    "cell_type": {"width": 256, "latent": 128, "own_width": 128},
     "domain": {"neighbours": (5, 30, 100, 300), "bandwidths": (12.0, 25.0, 50.0)},
 }
 TOLD = ["accuracy", "macro_f1", "ari"]

@@ -9,7 +9,7 @@ from napari_scfm.errors import SpecError
 
 SIZES: dict[str, dict[str, int]] = {
     "small": {"width": 128, "layers": 1, "latent": 64},
-    "base": {"width": 256, "layers": 2, "latent": 128},
+    "base": {"width": 256, "layers": 1, "latent": 128, "own_width": 128},
 }
 """Sizes of a new network by name."""
 LOSSES = ("squared_log", "negative_binomial", "both")

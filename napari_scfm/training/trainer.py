@@ -92,7 +92,8 @@ class Trainer:
         pace = _rate(self.done, self.steps, self.settings.warm_up)
         for group in self.optimiser.param_groups:
             group["lr"] = self.settings.learning_rate * pace
-        loss = self._within_memory(len(bag), lambda: self._gradients(bag))
+        cells = min(len(bag), self.settings.window or len(bag))
+        loss = self._within_memory(cells, lambda: self._gradients(bag))
         if not math.isfinite(loss):
             raise ModelError(
                 f"The loss is no longer a number at step {self.done + 1} (FOV "

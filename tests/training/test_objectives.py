@@ -13,10 +13,11 @@ from scipy import sparse
 from napari_scfm.models.cellplm.checkpoint import load_network
 from napari_scfm.models.cellplm.config import CellPLMConfig
 from napari_scfm.models.cellplm.files import find_files
+from napari_scfm.models.cellplm.local import LocalEmbedder
 from napari_scfm.models.cellplm.network import CellPLMNetwork
 from napari_scfm.training.batches import TrainingBag, Views, parts, varied, whole
 from napari_scfm.training.losses import negative_binomial
-from napari_scfm.training.objectives.guess import mean_pearson, predict
+from napari_scfm.training.objectives.guess import count_loss, mean_pearson, predict
 from napari_scfm.training.objectives.masked import random_mask
 
 if TYPE_CHECKING:
@@ -187,3 +188,32 @@ def test_windows_are_never_larger_than_allowed() -> None:
             step = varied(bag, 3, CPU, rng, crop=0.9, thinning=0.0, largest=20)
             assert step.truth.shape == (20, 4)
             torch.testing.assert_close(step.truth, step.shown)
+
+
+def test_the_loss_of_counts_is_chosen_by_its_name() -> None:
+    config = CellPLMConfig(
+        gene_list=("A", "B", "C"),
+        enc_hid=8,
+        enc_layers=1,
+        post_latent_dim=4,
+        latent_mod="ae",
+        neighbours=(2,),
+        own_width=4,
+        near_width=2,
+    )
+    network, rows = CellPLMNetwork(config), torch.arange(3)
+    network.learn(torch.poisson(torch.full((50, 3), 4.0)))
+    truth = torch.tensor([[0.0, 3.0, 8.0]])
+    guess = torch.tensor([[1.0, 3.0, 2.0]])
+    kinds = {
+        kind: count_loss(network, rows, truth, guess, kind)
+        for kind in ("squared_log", "negative_binomial", "both")
+    }
+    assert isinstance(network.embedder, LocalEmbedder)
+    variance = network.embedder.scale.variance
+    expected = (torch.log1p(guess) - torch.log1p(truth)) ** 2 / variance
+    torch.testing.assert_close(kinds["squared_log"], expected)
+    assert kinds["squared_log"][0, 1] == 0
+    torch.testing.assert_close(
+        kinds["both"], (kinds["squared_log"] + kinds["negative_binomial"]) / 2
+    )

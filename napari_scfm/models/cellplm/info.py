@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from napari_scfm.errors import counted
 from napari_scfm.models.base import ModelInfo
 from napari_scfm.models.cellplm.config import CellPLMConfig, read_config
 from napari_scfm.models.cellplm.files import CONFIG, WEIGHTS, sha256
@@ -34,13 +35,14 @@ def model_info(
     # original files do not name their classes
     if config.head_type == "annotation" and config.extra.get("classes"):
         able.add("annotate")
-    kind = "CellPLM" if not config.pe_active else "CellPLM that reads positions"
+    reads = config.pe_active or config.neighbours
+    kind = "CellPLM that reads positions" if reads else "CellPLM"
     if name == MINI:
         kind = "Small CellPLM trained on the sample slide"
     return ModelInfo(
         name=name,
         description=config.extra.get("description")
-        or f"{kind}: {config.enc_layers} layers x {config.enc_hid}, "
+        or f"{kind}: {counted(config.enc_layers, 'layer')} x {config.enc_hid}, "
         f"{config.latent_mod} latent, {len(config.gene_list)} genes",
         genes=config.gene_list,
         species=config.species or _species(config.gene_list),

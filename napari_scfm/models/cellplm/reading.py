@@ -139,12 +139,13 @@ class TableReading:
 
     def _note_sizes(self) -> None:
         sizes = [len(rows) for rows in self.bags]
-        if sizes and max(sizes) > LARGEST_BAG:
+        ours = bool(self.config.neighbours)
+        if not ours and sizes and max(sizes) > LARGEST_BAG:
             self.notes.append(
                 f"A bag of {max(sizes)} cells is larger than the {LARGEST_BAG} that "
                 "CellPLM was trained on; set obs['fov'] to read smaller ones."
             )
-        reads = self.config.pe_active or bool(self.config.neighbours)
+        reads = self.config.pe_active or ours
         if reads and keys.SPATIAL not in self.table.obsm:
             self.notes.append(
                 "The table has no obsm['spatial']; the model reads its cells as if "
