@@ -175,14 +175,6 @@ def mask_summary(mask: Mask | None) -> dict[str, Any]:
     }
 
 
-def known_genes(model: CellModel, table: AnnData) -> tuple[list[str], list[str]]:
-    """Return the table's genes that a model knows, and those it does not."""
-    from napari_scfm.genes.identity import match_genes
-
-    match = match_genes(table.var, model.info.genes)
-    return list(table.var_names[match.columns]), list(match.unmatched)
-
-
 def cluster_cells(
     work: Work,
     resolution: float = 1.0,

@@ -253,7 +253,7 @@ def _targets(session: Session, plan: Plan) -> list[str]:
 
 
 def _check_known(model: CellModel, genes: Sequence[str], table: AnnData) -> None:
-    from napari_scfm.viewer.tasks import known_genes
+    from napari_scfm.viewer.known_genes import known_genes
 
     known, _ = known_genes(model, table)
     blind = [g for g in genes if g in table.var_names and g not in known]

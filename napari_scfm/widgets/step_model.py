@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtWidgets import QComboBox, QFileDialog
 
 from napari_scfm.errors import named
-from napari_scfm.viewer.tasks import known_genes
+from napari_scfm.viewer.known_genes import known_genes
 from napari_scfm.viewer.train_run import choose
 from napari_scfm.viewer.trained import training_lines
 from napari_scfm.viewer.training import TRAINED

@@ -2,10 +2,11 @@
 
 The released CellPLM builds a sine table over a 100 x 100 grid and then replaces its
 output by 0, so coordinates change nothing. It is kept here for files that turn it on
-(``"pe_active": true``). Networks trained by this package use Fourier features
-instead: sines and cosines of the coordinates themselves at a ladder of wavelengths,
-followed by a learned linear map. Nothing is snapped to a grid, so two cells a few um
-apart differ, and a learned map can weigh coarse position against fine.
+(``"pe_active": true``). Networks trained by this package read distances
+(:mod:`.local`); asked to, they add Fourier features instead of the grid: sines and
+cosines of the coordinates themselves at a ladder of wavelengths, followed by a learned
+linear map. Nothing is snapped to a grid, so two cells a few um apart differ, and a
+learned map can weigh coarse position against fine.
 
 Both want coordinates scaled per bag to [0, 1] by the larger extent
 (:func:`scale_coordinates`).
