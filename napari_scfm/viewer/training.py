@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from napari_scfm import keys
 from napari_scfm.errors import ModelError, SlideError, SpecError, counted, named
+from napari_scfm.viewer.known_genes import known_genes
 from napari_scfm.viewer.masking import as_spelled
 
 if TYPE_CHECKING:
@@ -253,8 +254,6 @@ def _targets(session: Session, plan: Plan) -> list[str]:
 
 
 def _check_known(model: CellModel, genes: Sequence[str], table: AnnData) -> None:
-    from napari_scfm.viewer.known_genes import known_genes
-
     known, _ = known_genes(model, table)
     blind = [g for g in genes if g in table.var_names and g not in known]
     if blind:
