@@ -97,7 +97,11 @@ def test_a_stopped_training_goes_on(cli, sample, tmp_path, monkeypatch):
 def test_ctrl_c_leaves_a_folder_to_go_on_from(sample, tmp_path):
     out = tmp_path / "mine"
     words = ["train", sample, *TINY, *TWO, "--epochs", 100000, "-o", out]
-    code = "import sys; from napari_scfm.cli import main; main()"
+    # a shell lets its background jobs ignore Ctrl-C, and children inherit that
+    code = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from napari_scfm.cli import main; main()"
+    )
     process = subprocess.Popen(
         [sys.executable, "-c", code, *map(str, words)],
         stderr=subprocess.PIPE,
