@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from napari_scfm.training.objectives.base import Objective, as_mask, some_entries
+from napari_scfm.training.objectives.base import Objective, embedded_in_part
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -50,11 +50,7 @@ class AnnotateObjective(Objective):
         rng: np.random.Generator,
     ) -> Tensor:
         """Return the mean cross-entropy of the labelled cells."""
-        hidden = as_mask(
-            some_entries(tuple(step.shown.shape), rng, MOST_HIDDEN), step.shown
-        )
-        shown = step.shown.masked_fill(hidden, network.hidden_value)
-        said = network.head(network(shown, rows, step.positions, step.nearest))
+        said = network.head(embedded_in_part(network, step, rows, rng, MOST_HIDDEN))
         assert step.labels is not None
         if not bool((step.labels != NOWHERE).any()):
             nothing: Tensor = 0.0 * said.sum()

@@ -110,6 +110,21 @@ def some_entries(
     return rng.random(shape) < rng.uniform(0.0, most)
 
 
+def embedded_in_part(
+    network: CellPLMNetwork,
+    step: Step,
+    rows: Tensor,
+    rng: np.random.Generator,
+    most: float,
+) -> Tensor:
+    """Return (cells, latent) while some entries are hidden, see `some_entries`."""
+    drawn = some_entries(tuple(step.shown.shape), rng, most)
+    hidden = as_mask(drawn, step.shown)
+    shown = step.shown.masked_fill(hidden, network.hidden_value)
+    z: Tensor = network(shown, rows, step.positions, step.nearest)
+    return z
+
+
 def as_mask(mask: np.ndarray, like: Tensor) -> Tensor:
     """Return a mask on the device of a tensor."""
     return torch.as_tensor(mask, device=like.device)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from napari_scfm.training.objectives.annotate import macro_f1
-from napari_scfm.training.objectives.base import Objective, as_mask, some_entries
+from napari_scfm.training.objectives.base import Objective, embedded_in_part
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -57,11 +57,7 @@ class SupConObjective(Objective):
         rng: np.random.Generator,
     ) -> Tensor:
         """Return the contrastive loss of a sample of the labelled cells."""
-        hidden = as_mask(
-            some_entries(tuple(step.shown.shape), rng, MOST_HIDDEN), step.shown
-        )
-        shown = step.shown.masked_fill(hidden, network.hidden_value)
-        z = network(shown, rows, step.positions, step.nearest)
+        z = embedded_in_part(network, step, rows, rng, MOST_HIDDEN)
         return self._between(z, step, rng)
 
     def _between(self, z: Tensor, step: Step, rng: np.random.Generator) -> Tensor:
