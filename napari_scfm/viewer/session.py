@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from napari_scfm.masks.history import MaskHistory
 
 ColourBy = Literal["nothing", "gene", "type", "counts", "clusters"]
-Tool = Literal["pan", "click", "box", "lasso"]
+Tool = Literal["pan", "click", "box", "lasso", "brush", "disc", "stripe"]
 Shown = Literal["truth", "prediction"]
 
 NO_CELLS = np.zeros(0, dtype=np.int64)
@@ -66,7 +66,7 @@ class Comparison:
     Attributes
     ----------
     fov, model
-        Names.
+        Names; the model whose prediction is on show.
     genes
         Genes with hidden entries, in table order.
     truth, prediction
@@ -80,6 +80,11 @@ class Comparison:
         The experiment's result, for saving and figures.
     about
         How it was made: model, sha256, seed, mask, versions.
+    spread
+        (cells, genes) standard deviation over repeated predictions, log1p counts; NaN
+        where there is none; None if nothing was repeated.
+    models
+        Names of all that predicted, in the summary's order.
     """
 
     fov: str
@@ -91,6 +96,8 @@ class Comparison:
     summary: Any
     result: Any = None
     about: dict[str, Any] = field(default_factory=dict)
+    spread: np.ndarray | None = None
+    models: tuple[str, ...] = ()
 
     def guessed(self, gene: str) -> bool:
         """Return whether the model predicted anything of a gene."""
@@ -172,6 +179,9 @@ class Stream:
 class Session(EventedModel):
     """State of one viewer; every field emits ``events.<field>`` when it changes.
 
+    ``mask`` is what is hidden of the FOV on show and ``recipe`` the same written down.
+    ``radius`` (um) belongs to the brush, the disc and the stripe. ``curtain`` is where
+    truth ends and prediction begins, 0..1 of the FOV's width; None without a curtain.
     ``painted`` is emitted with the :class:`Legend` after the cells were recoloured.
     """
 
@@ -187,11 +197,15 @@ class Session(EventedModel):
     colormap: str = "viridis"
     selection: np.ndarray = NO_CELLS
     tool: Tool = "pan"
+    radius: float = 30.0
     mask: Any = None
+    recipe: Any = None
     model: Any = None
     comparison: Comparison | None = None
     shown: Shown = "truth"
     side_by_side: bool = False
+    curtain: float | None = None
+    fade_uncertain: bool = False
     clusters: Clusters | None = None
     stream: Stream | None = None
     message: Message = Message()
