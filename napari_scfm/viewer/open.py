@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from napari_scfm.slides.slide import Slide
     from napari_scfm.viewer.session import Session
 
-OF_ONE_FOV = ("channel", "cells", "outlines", "stream")
+OF_ONE_FOV = ("channel", "cells", "outlines", "stream", "influence")
 """Roles of layers that go when another FOV's layers come."""
 
 

@@ -182,7 +182,9 @@ class Session(EventedModel):
     ``mask`` is what is hidden of the FOV on show and ``recipe`` the same written down.
     ``radius`` (um) belongs to the brush, the disc and the stripe. ``curtain`` is where
     truth ends and prediction begins, 0..1 of the FOV's width; None without a curtain.
-    ``painted`` is emitted with the :class:`Legend` after the cells were recoloured.
+    ``cell`` is the row of the cell whose card is open, ``influence`` which cells
+    mattered for it. ``painted`` is emitted with the :class:`Legend` after the cells
+    were recoloured.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
@@ -208,6 +210,8 @@ class Session(EventedModel):
     fade_uncertain: bool = False
     clusters: Clusters | None = None
     stream: Stream | None = None
+    cell: int | None = None
+    influence: Any = None
     message: Message = Message()
     busy: str = ""
 
