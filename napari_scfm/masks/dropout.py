@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from napari_scfm.masks.mask import Mask
 
 Rule = Literal["exp", "uniform"]
+Part = Literal["test", "validation"]
 
 FEWEST = 5
 """Cells with no more non-zero counts than this lose none."""
@@ -31,7 +32,11 @@ DECAY = 20.0
 
 
 def mask_dropout(
-    table: AnnData, rule: Rule = "exp", fraction: float = 0.1, seed: int = 0
+    table: AnnData,
+    rule: Rule = "exp",
+    fraction: float = 0.1,
+    seed: int = 0,
+    part: Part = "test",
 ) -> Mask:
     """Hide a share of each cell's non-zero counts, drawn without replacement.
 
@@ -45,16 +50,23 @@ def mask_dropout(
         Share of a cell's non-zero counts, 0..1; the number is rounded down.
     seed
         Of the draw.
+    part
+        "test"; or "validation": the same share of the non-zero counts that the test
+        of this seed leaves, so that both together are two draws that never meet.
 
     Raises
     ------
     MaskError
-        If the fraction is outside 0..1 or the rule is neither word.
+        If the fraction is outside 0..1, or the rule or part is neither word.
     """
     check_share(fraction)
     if rule not in ("exp", "uniform"):
         raise MaskError(
             f"There is no dropout rule {rule!r}.", 'Use "exp" or "uniform".'
+        )
+    if part not in ("test", "validation"):
+        raise MaskError(
+            f"A dropout has no part {part!r}.", 'Use "test" or "validation".'
         )
     counts = sparse.csr_array(table.X, dtype=np.float64, copy=True)
     counts.eliminate_zeros()
@@ -67,5 +79,8 @@ def mask_dropout(
         chance -= counts.data / DECAY
     order = np.lexsort((-chance, cell))
     rank = np.arange(counts.nnz) - counts.indptr[cell]
-    drawn = order[rank < number[cell]]
+    first = number * (part == "validation")
+    if part == "validation":
+        number = number + np.floor(fraction * (size - number) + 1e-9) * (size > FEWEST)
+    drawn = order[(rank >= first[cell]) & (rank < number[cell])]
     return from_entries(table, cell[drawn], counts.indices[drawn])

@@ -42,7 +42,7 @@ def mask_genes(table: AnnData, genes: str | Iterable[str]) -> Mask:
         If the table does not hold a gene; all of them are named.
     """
     columns = positions(table.var_names, _listed(genes), "gene")
-    return _block(table, np.arange(table.n_obs), columns)
+    return mask_block(table, np.arange(table.n_obs), columns)
 
 
 def mask_cells(table: AnnData, cells: Iterable[str] | np.ndarray) -> Mask:
@@ -60,7 +60,7 @@ def mask_cells(table: AnnData, cells: Iterable[str] | np.ndarray) -> Mask:
     MaskError
         If the table does not hold a cell; all of them are named.
     """
-    return _block(table, _cell_rows(table, cells), np.arange(table.n_vars))
+    return mask_block(table, _cell_rows(table, cells), np.arange(table.n_vars))
 
 
 def mask_entries(
@@ -104,6 +104,12 @@ def mask_entries(
     return from_entries(table, drawn // max(genes, 1), drawn % max(genes, 1))
 
 
+def expressed_genes(table: AnnData) -> np.ndarray:
+    """Return the positions of the genes with any count."""
+    totals = np.asarray(sparse.csr_array(table.X).sum(axis=0)).ravel()
+    return np.flatnonzero(totals > 0)
+
+
 def mask_random_genes(table: AnnData, number: int, seed: int = 0) -> Mask:
     """Hide a number of genes in every cell, drawn among those with any count.
 
@@ -112,8 +118,7 @@ def mask_random_genes(table: AnnData, number: int, seed: int = 0) -> Mask:
     MaskError
         If fewer genes than that have a count.
     """
-    totals = np.asarray(sparse.csr_array(table.X).sum(axis=0)).ravel()
-    pool = np.flatnonzero(totals > 0)
+    pool = expressed_genes(table)
     if not 0 < number <= len(pool):
         raise MaskError(
             f"{number} genes cannot be drawn: {len(pool)} of {table.n_vars} genes "
@@ -121,7 +126,7 @@ def mask_random_genes(table: AnnData, number: int, seed: int = 0) -> Mask:
             f"Ask for 1 to {len(pool)} genes." if len(pool) else "Choose another FOV.",
         )
     drawn = np.random.default_rng(seed).choice(pool, number, replace=False)
-    return _block(table, np.arange(table.n_obs), np.sort(drawn))
+    return mask_block(table, np.arange(table.n_obs), np.sort(drawn))
 
 
 def mask_random_cells(table: AnnData, fraction: float, seed: int = 0) -> Mask:
@@ -135,7 +140,14 @@ def mask_random_cells(table: AnnData, fraction: float, seed: int = 0) -> Mask:
     check_share(fraction)
     number = min(table.n_obs, max(1, round(fraction * table.n_obs)))
     drawn = np.random.default_rng(seed).choice(table.n_obs, number, replace=False)
-    return _block(table, np.sort(drawn), np.arange(table.n_vars))
+    return mask_block(table, np.sort(drawn), np.arange(table.n_vars))
+
+
+def mask_block(table: AnnData, rows: np.ndarray, columns: np.ndarray) -> Mask:
+    """Return the mask that hides some genes (columns) in some cells (rows)."""
+    return from_entries(
+        table, np.repeat(rows, len(columns)), np.tile(columns, len(rows))
+    )
 
 
 def from_entries(table: AnnData, rows: np.ndarray, columns: np.ndarray) -> Mask:
@@ -209,9 +221,3 @@ def _cell_rows(table: AnnData, cells: Iterable[str] | np.ndarray) -> np.ndarray:
             )
         return given
     return positions(table.obs_names, [str(name) for name in given], "cell")
-
-
-def _block(table: AnnData, rows: np.ndarray, columns: np.ndarray) -> Mask:
-    return from_entries(
-        table, np.repeat(rows, len(columns)), np.tile(columns, len(rows))
-    )

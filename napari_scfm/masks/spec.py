@@ -2,79 +2,51 @@
 
 A spec is plain values with a stable JSON form. It names genes and cells, or says how
 they are drawn (with a seed), so that the same spec on the same table hides the same
-entries. Everything it names is hidden together (union).
+entries. What its own fields say is hidden together (union), with what the specs in
+``also`` hide, without what the specs in ``minus`` hide::
+
+    hidden = (own | also[0] | also[1] ...) - minus[0] - minus[1] ...
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from scipy import sparse
 
-from napari_scfm.masks.dropout import mask_dropout
-from napari_scfm.masks.make import (
-    from_entries,
-    mask_cells,
-    mask_entries,
-    mask_genes,
-    mask_random_cells,
-    mask_random_genes,
-    positions,
+from napari_scfm.errors import MaskError
+from napari_scfm.masks import combine
+from napari_scfm.masks.parts import (
+    Block,
+    Disc,
+    Dropout,
+    Number,
+    RandomEntries,
+    Share,
+    Stripe,
 )
-from napari_scfm.masks.mask import Mask
-from napari_scfm.masks.strata import mask_strata
+from napari_scfm.masks.resolve import resolved
+from napari_scfm.masks.strata import StratumName
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
-Share = Annotated[float, Field(ge=0, le=1)]
-
-
-class RandomEntries(BaseModel):
-    """Single entries drawn at random.
-
-    Attributes
-    ----------
-    fraction
-        Share of the eligible entries.
-    eligible
-        "all" or "expressed".
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    fraction: Share
-    eligible: Literal["all", "expressed"] = "all"
-
-
-class Dropout(BaseModel):
-    """A share of each cell's non-zero counts; see :func:`mask_dropout`.
-
-    Attributes
-    ----------
-    rule
-        "exp" (low counts rather than high ones) or "uniform".
-    fraction
-        Share of a cell's non-zero counts.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    rule: Literal["exp", "uniform"] = "exp"
-    fraction: Share = 0.1
+    from napari_scfm.masks.mask import Mask
 
 
 class MaskSpec(BaseModel):
-    """What to hide of a table; every field adds to it.
+    """What to hide of a table; every field adds to it, save ``minus``.
+
+    The fields stand in JSON in the order given here.
 
     Attributes
     ----------
     genes, cells
         Names that are hidden whole.
     gene_count
-        Number of further genes drawn at random.
+        Number of further genes drawn at random, among those with any count.
     cell_fraction
         Share of the cells drawn at random.
     per_stratum
@@ -86,20 +58,54 @@ class MaskSpec(BaseModel):
     single
         Genes hidden in some cells only: gene -> names of those cells.
     seed
-        Of everything that is drawn.
+        Of everything that is drawn; blocks have their own.
+    patterns
+        Genes whose name matches: ``KRT*``, ``HLA-?``; letter case does not matter.
+    gene_fraction
+        Share of the genes with any count, drawn at random.
+    strata
+        All genes of these sparsity strata: "low", "moderate", "high", "very high".
+    obs
+        Cells by a column of ``table.obs``: column -> values.
+    fovs
+        All cells of these fields of view.
+    every_nth
+        Every n-th cell in the table's order, the first included; 0 for none.
+    discs, stripes
+        Cells by where they lie.
+    blocks
+        Some genes in some cells.
+    of_each_bag
+        This many cells drawn of each field of view (bag of cells).
+    also
+        Specs that hide more.
+    minus
+        Specs of what stays visible after all.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     genes: tuple[str, ...] = ()
     cells: tuple[str, ...] = ()
-    gene_count: Annotated[int, Field(ge=0)] = 0
+    gene_count: Number = 0
     cell_fraction: Share = 0.0
-    per_stratum: Annotated[int, Field(ge=0)] = 0
+    per_stratum: Number = 0
     entries: RandomEntries | None = None
     dropout: Dropout | None = None
     single: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     seed: int = 0
+    patterns: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    gene_fraction: Share = 0.0
+    strata: tuple[StratumName, ...] = ()
+    obs: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    fovs: tuple[str, ...] = ()
+    every_nth: Number = 0
+    discs: tuple[Disc, ...] = ()
+    stripes: tuple[Stripe, ...] = ()
+    blocks: tuple[Block, ...] = ()
+    of_each_bag: Number = 0
+    also: tuple[MaskSpec, ...] = ()
+    minus: tuple[MaskSpec, ...] = ()
 
     @classmethod
     def from_mask(cls, mask: Mask) -> MaskSpec:
@@ -124,39 +130,52 @@ class MaskSpec(BaseModel):
             single=single,
         )
 
+    @classmethod
+    def from_json(cls, text: str | bytes) -> MaskSpec:
+        """Return the spec that :meth:`to_json` wrote.
+
+        Raises
+        ------
+        MaskError
+            If it is none; every wrong field is named.
+        """
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            problems = [
+                f"{'.'.join(map(str, item['loc'])) or 'text'}: {item['msg']}"
+                for item in error.errors()
+            ]
+            raise MaskError(
+                f"This is no mask ({problems[0]}).",
+                'Write JSON such as {"genes": ["EPCAM"], "cell_fraction": 0.1}.',
+                problems,
+            ) from error
+
+    def to_json(self) -> str:
+        """Return compact JSON on one line, without what is left at its default."""
+        return self.model_dump_json(exclude_defaults=True)
+
     def resolve(self, table: AnnData) -> Mask:
         """Return the mask of a table.
 
         Raises
         ------
         MaskError
-            If the table does not hold a name, or cannot give as many as are drawn.
+            If the table does not hold a name, or cannot give as many as are drawn; of
+            several such faults all are named.
         """
-        mask = Mask.empty(table)
-        if self.genes:
-            mask = mask | mask_genes(table, self.genes)
-        if self.cells:
-            mask = mask | mask_cells(table, self.cells)
-        if self.gene_count:
-            mask = mask | mask_random_genes(table, self.gene_count, self.seed)
-        if self.cell_fraction:
-            mask = mask | mask_random_cells(table, self.cell_fraction, self.seed)
-        if self.per_stratum:
-            mask = mask | mask_strata(table, self.per_stratum, self.seed)
-        if self.entries:
-            drawn = self.entries
-            mask = mask | mask_entries(table, drawn.fraction, self.seed, drawn.eligible)
-        if self.dropout:
-            lost = self.dropout
-            mask = mask | mask_dropout(table, lost.rule, lost.fraction, self.seed)
-        if self.single:
-            mask = mask | self._single(table)
-        return mask
+        return resolved(self, table)
 
-    def _single(self, table: AnnData) -> Mask:
-        columns = positions(table.var_names, list(self.single), "gene")
-        names = list(self.single.values())
-        cells = positions(
-            table.obs_names, [c for group in names for c in group], "cell"
-        )
-        return from_entries(table, cells, np.repeat(columns, [len(g) for g in names]))
+    @property
+    def is_empty(self) -> bool:
+        """Whether the spec hides nothing of any table."""
+        return combine.is_empty(self)
+
+    def __or__(self, other: MaskSpec) -> MaskSpec:
+        """Hide what either hides."""
+        return combine.union(self, other)
+
+    def __sub__(self, other: MaskSpec) -> MaskSpec:
+        """Hide what this spec hides and the other does not."""
+        return combine.difference(self, other)

@@ -8,7 +8,7 @@ without any count cannot be scored and belong to no stratum.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from scipy import sparse
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from napari_scfm.masks.mask import Mask
 
+StratumName = Literal["low", "moderate", "high", "very high"]
 STRATA = ("low", "moderate", "high", "very high")
 _EDGES = np.array([0.75, 0.90, 0.95])
 

@@ -152,8 +152,9 @@ def _take(session: Session, slide: Slide, name: str) -> None:
     fov = slide.fov(name)
     same_slide = session.slide is slide
     history = session.histories.get(name)
-    mask = None if history is None else history.current
+    mask, recipe = (None, None) if history is None else (history.mask, history.spec)
     values = {"slide": slide, "fov": fov, "limits": None, "mask": mask}
+    values["recipe"] = recipe
     if session.gene not in fov.table.var_names:
         values["gene"] = ""
     if not same_slide:

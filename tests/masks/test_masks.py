@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from napari_scfm.errors import MaskError
-from napari_scfm.masks.history import MaskHistory
 from napari_scfm.masks.make import (
     mask_cells,
     mask_entries,
@@ -101,33 +100,6 @@ def test_a_mask_survives_json(mask):
 def test_visible_counts_lack_exactly_what_is_hidden(mask):
     shown = mask.visible(TABLE).toarray()
     assert np.array_equal(shown, np.where(dense(mask), 0, TABLE.X.toarray()))
-
-
-@given(st.lists(masks, max_size=8))
-@settings(max_examples=25, deadline=None)
-def test_undo_and_redo_walk_the_same_way(steps):
-    history = MaskHistory(Mask.empty(TABLE))
-    seen = [history.current]
-    for mask in steps:
-        if mask != seen[-1]:
-            seen.append(mask)
-        history.push(mask)
-    for mask in reversed(seen[:-1]):
-        assert history.undo() == mask
-    assert not history.can_undo
-    assert history.undo() == seen[0]
-    for mask in seen[1:]:
-        assert history.redo() == mask
-    assert not history.can_redo
-
-
-def test_a_new_act_forgets_what_was_undone():
-    history = MaskHistory(Mask.empty(TABLE))
-    history.push(mask_genes(TABLE, "GENE0"))
-    history.undo()
-    history.push(mask_genes(TABLE, "GENE1"))
-    assert not history.can_redo
-    assert history.current.hidden_genes == ["GENE1"]
 
 
 @given(st.floats(0, 1), st.integers(0, 5), st.sampled_from(["all", "expressed"]))
