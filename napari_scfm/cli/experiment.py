@@ -104,7 +104,7 @@ def experiment(
     --mask-genes EPCAM,CD3E -o result
     """
     from napari_scfm.cli.bar import progress_bar
-    from napari_scfm.experiments.result import check_result_folder
+    from napari_scfm.experiments.result_folder import check_result_folder
     from napari_scfm.experiments.run import run_experiment
     from napari_scfm.experiments.spec import ExperimentSpec, read_spec
     from napari_scfm.slides.read import read_slide
@@ -114,7 +114,7 @@ def experiment(
     given = read_spec(spec) if spec else None
     name = choose_fov(slide, fov or (given.fov if given else ""))
     table = slide.fov(name).table
-    place = {"slide": slide.name, "fov": name}
+    place: dict[str, Any] = {"slide": slide.name, "fovs": (name,)}
     asked: dict[str, Any] = {
         "genes": mask_genes,
         "cells": mask_cells,

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,13 +10,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_scfm.errors import SpecError
-from napari_scfm.experiments.files import check_writable
+from napari_scfm.experiments.entries import read_entries, write_entries
+from napari_scfm.experiments.result_folder import (
+    check_result_folder,
+    fresh_folder,
+    missing_parts,
+)
 from napari_scfm.experiments.spec import ExperimentSpec, read_spec
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_PARTS = ("spec.json", "about.json", "entries.npz", "per_gene.parquet")
+TABLES = ("confusion", "calibration", "per_fov")
+"""Tables that a result may lack, each a file of its own."""
+
+
+def _no_rows() -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame()
 
 
 @dataclass(frozen=True)
@@ -37,6 +47,9 @@ class Prediction:
         Genes it had nothing to learn from.
     provenance
         Model, sha256, seed and versions.
+    spread
+        (entries,) float32 standard deviation of log1p counts over repeated
+        predictions, or None where none were drawn.
     """
 
     name: str
@@ -44,6 +57,7 @@ class Prediction:
     values: np.ndarray
     unlearnable: tuple[str, ...] = ()
     provenance: dict[str, Any] = field(default_factory=dict)
+    spread: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -64,13 +78,20 @@ class ExperimentResult:
     truth_values
         (entries,) measured counts of the hidden entries.
     predictions
-        The model's first, then the baselines'.
+        The models' first, then the baselines'.
     summary
         One row per model and baseline.
     per_gene, per_cell
         One row per model and gene, or cell.
     notes
         What the reader of the numbers must know.
+    confusion
+        Entries of each model by true and predicted level.
+    calibration
+        How often intervals around the predictions hold the truth, where predictions
+        were repeated.
+    per_fov
+        One row per field of view and model.
     """
 
     spec: ExperimentSpec
@@ -84,10 +105,13 @@ class ExperimentResult:
     per_gene: pd.DataFrame
     per_cell: pd.DataFrame
     notes: list[str]
+    confusion: pd.DataFrame = field(default_factory=_no_rows)
+    calibration: pd.DataFrame = field(default_factory=_no_rows)
+    per_fov: pd.DataFrame = field(default_factory=_no_rows)
 
     @property
     def models(self) -> list[str]:
-        """Names of the model and the baselines, in the summary's order."""
+        """Names of the models and the baselines, in the summary's order."""
         return [one.name for one in self.predictions]
 
     def prediction(self, model: str | None = None) -> np.ndarray:
@@ -127,15 +151,8 @@ class ExperimentResult:
             If the folder holds something else than an earlier result.
         """
         folder = check_result_folder(folder)
-        fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-        try:
-            fresh.chmod(0o755)
+        with fresh_folder(folder) as fresh:
             self._write(fresh)
-            if folder.exists():
-                shutil.rmtree(folder)
-            fresh.rename(folder)
-        finally:
-            shutil.rmtree(fresh, ignore_errors=True)
         return folder
 
     def _write(self, folder: Path) -> None:
@@ -158,38 +175,17 @@ class ExperimentResult:
             ],
         }
         (folder / "about.json").write_text(json.dumps(about, indent=1), "utf-8")
-        arrays: dict[str, Any] = {
-            f"prediction_{i}": one.values for i, one in enumerate(self.predictions)
-        }
-        np.savez_compressed(
-            folder / "entries.npz",
-            rows=self.rows,
-            columns=self.columns,
-            truth=self.truth_values,
-            **arrays,
+        write_entries(
+            folder,
+            (self.cells, self.genes),
+            (self.rows, self.columns),
+            self.truth_values,
+            self.predictions,
         )
-
-
-def check_result_folder(folder: str | Path) -> Path:
-    """Refuse a folder that cannot be written or that holds something else.
-
-    Raises
-    ------
-    ScfmError
-        If a result cannot be written there.
-    """
-    folder = Path(folder)
-    if folder.exists() and not _may_replace(folder):
-        raise SpecError(
-            f"{folder} exists and is no earlier result.",
-            "Choose another folder; nothing was written.",
-        )
-    return check_writable(folder)
-
-
-def _may_replace(folder: Path) -> bool:
-    names = {path.name for path in folder.iterdir()} if folder.is_dir() else {"a file"}
-    return not names or set(_PARTS) <= names
+        for name in TABLES:
+            table: pd.DataFrame = getattr(self, name)
+            if len(table.columns):
+                table.to_parquet(folder / f"{name}.parquet", index=False)
 
 
 def load_result(folder: str | Path) -> ExperimentResult:
@@ -203,36 +199,60 @@ def load_result(folder: str | Path) -> ExperimentResult:
     import pandas as pd
 
     folder = Path(folder)
-    needed = (*_PARTS, "per_cell.parquet", "summary.csv")
-    missing = [name for name in needed if not (folder / name).is_file()]
+    missing = missing_parts(folder)
     if missing:
         raise SpecError(
             f"{folder} is no experiment result: {', '.join(missing)} missing.",
             "Give the folder that an experiment wrote.",
         )
     about = json.loads((folder / "about.json").read_text("utf-8"))
-    with np.load(folder / "entries.npz") as arrays:
-        entries = dict(arrays)
+    cells = np.asarray(about["cells"], dtype=object)
+    said = about["predictions"]
+    entries = read_entries(folder, cells, about["genes"], [one["name"] for one in said])
     predictions = tuple(
         Prediction(
             one["name"],
             one["kind"],
-            entries[f"prediction_{number}"],
+            values,
             tuple(one["unlearnable"]),
             one["provenance"],
+            spread,
         )
-        for number, one in enumerate(about["predictions"])
+        for one, values, spread in zip(
+            said, entries.values, entries.spread, strict=True
+        )
     )
+    more = {
+        name: pd.read_parquet(folder / f"{name}.parquet")
+        for name in TABLES
+        if (folder / f"{name}.parquet").is_file()
+    }
     return ExperimentResult(
         read_spec(folder / "spec.json"),
-        np.asarray(about["cells"], dtype=object),
+        cells,
         about["genes"],
-        entries["rows"],
-        entries["columns"],
-        entries["truth"],
+        entries.rows,
+        entries.columns,
+        entries.truth,
         predictions,
-        pd.read_csv(folder / "summary.csv", float_precision="round_trip"),
+        _read_summary(folder / "summary.csv"),
         pd.read_parquet(folder / "per_gene.parquet"),
         pd.read_parquet(folder / "per_cell.parquet"),
         about["notes"],
+        **more,
+    )
+
+
+def _read_summary(path: Path) -> pd.DataFrame:
+    """Return a summary as it was: an empty note is text, an empty number is NaN."""
+    import pandas as pd
+
+    columns = pd.read_csv(path, nrows=0).columns
+    texts = [name for name in columns if name in ("model", "kind") or "note" in name]
+    return pd.read_csv(
+        path,
+        float_precision="round_trip",
+        dtype=dict.fromkeys(texts, object),
+        keep_default_na=False,
+        na_values={name: [""] for name in columns if name not in texts},
     )
