@@ -60,6 +60,16 @@ class MaskHistory:
         return self.current.mask
 
     @property
+    def steps(self) -> tuple[Step, ...]:
+        """All steps, oldest first; those after the current one were undone."""
+        return tuple(self._steps)
+
+    @property
+    def at(self) -> int:
+        """Position of the current step in :attr:`steps`."""
+        return self._at
+
+    @property
     def can_undo(self) -> bool:
         """Whether there is an earlier step."""
         return self._at > 0
