@@ -11,7 +11,7 @@ levels 0 and 1 only. A cell without counts has no levels.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import sparse
@@ -59,26 +59,33 @@ class CellRange:
         values
             (entries,) log1p counts, measured or predicted.
         cells
-            (entries,) position of each value's cell; cells with counts only.
+            (entries,) position of each value's cell; cells with counts only, what it
+            says of others means nothing.
 
         Returns
         -------
         (entries,) integers 0..4.
         """
         value = np.asarray(values, dtype=np.float64)
-        low, high = self.low[cells], self.high[cells]
-        level = 1 + sum(
-            (value >= low + step * (high - low) / 4).astype(np.int64)
-            for step in (1, 2, 3)
-        )
-        level = np.where(high == low, 1, level)
-        return np.where(value < low / 2, 0, level)
+        least = self.low / 2
+        level: NDArray[np.int64] = (value >= least[cells]).astype(np.int64)
+        width = np.where(self.high == self.low, np.inf, self.high - self.low)
+        for step in (1, 2, 3):
+            level += value >= (self.low + step * width / 4)[cells]
+        return np.asarray(level)
 
 
 def confusion(truth: ArrayLike, prediction: ArrayLike) -> NDArray[np.int64]:
     """Return the (5, 5) table of counts: rows true levels, columns predicted ones."""
     pairs = np.asarray(truth, dtype=np.int64) * LEVELS + np.asarray(prediction)
     return np.bincount(pairs, minlength=LEVELS**2).reshape(LEVELS, LEVELS)
+
+
+def expressed_only(tables: ArrayLike) -> NDArray[np.int64]:
+    """Return confusion tables without the entries whose true level is 0."""
+    found = np.array(tables)
+    found[..., 0, :] = 0
+    return found
 
 
 def mcc(table: ArrayLike) -> float:
@@ -92,14 +99,50 @@ def mcc(table: ArrayLike) -> float:
     -1..1; NaN where the truth is of one class (or empty); 0 where it is not but the
     prediction is.
     """
-    counts = np.asarray(table, dtype=np.float64)
-    total, right = counts.sum(), np.trace(counts)
-    true, predicted = counts.sum(axis=1), counts.sum(axis=0)
-    spread_true = total**2 - (true**2).sum()
-    spread_predicted = total**2 - (predicted**2).sum()
-    if spread_true <= 0:
-        return float("nan")
-    if spread_predicted <= 0:
-        return 0.0
-    covariance = right * total - (true * predicted).sum()
-    return float(covariance / np.sqrt(spread_true) / np.sqrt(spread_predicted))
+    return float(mcc_of(np.asarray(table)[None])[0])
+
+
+def mcc_of(tables: ArrayLike) -> NDArray[np.float64]:
+    """Return :func:`mcc` of many tables, (n, 5, 5) -> (n,)."""
+    counts = np.asarray(tables, dtype=np.float64)
+    total = counts.sum(axis=(1, 2))
+    right = np.trace(counts, axis1=1, axis2=2)
+    true, predicted = counts.sum(axis=2), counts.sum(axis=1)
+    spread_true = total**2 - (true**2).sum(axis=1)
+    spread_predicted = total**2 - (predicted**2).sum(axis=1)
+    below = np.sqrt(spread_true) * np.sqrt(spread_predicted)
+    covariance = right * total - (true * predicted).sum(axis=1)
+    zero = np.zeros(len(total))
+    found = np.divide(covariance, below, out=zero, where=below > 0)
+    return np.where(spread_true <= 0, np.nan, found)
+
+
+def mcc_flat(tables: ArrayLike) -> NDArray[np.bool_]:
+    """Return where MCC is 0 because one level only is predicted, (n, 5, 5) -> (n,)."""
+    counts = np.asarray(tables)
+    true = (counts.sum(axis=2) > 0).sum(axis=1)
+    predicted = (counts.sum(axis=1) > 0).sum(axis=1)
+    return np.asarray((true > 1) & (predicted == 1))
+
+
+def level_metrics(tables: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+    """Return MCC and accuracy of (n, 5, 5) tables.
+
+    Returns
+    -------
+    Columns of length n: ``mcc_all``; ``mcc_expressed``, of the entries with a true
+    level of 1 or more; ``mcc_all_flat`` and ``mcc_expressed_flat``, see
+    :func:`mcc_flat`; ``accuracy``, the share of all entries whose level is right.
+    """
+    total = tables.sum(axis=(1, 2))
+    right = np.trace(tables, axis1=1, axis2=2)
+    expressed = expressed_only(tables)
+    return {
+        "mcc_all": mcc_of(tables),
+        "mcc_expressed": mcc_of(expressed),
+        "mcc_all_flat": mcc_flat(tables),
+        "mcc_expressed_flat": mcc_flat(expressed),
+        "accuracy": np.divide(
+            right, total, out=np.full(len(total), np.nan), where=total > 0
+        ),
+    }

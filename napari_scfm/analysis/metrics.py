@@ -14,18 +14,47 @@ CellPLM averages running lists instead; its published RMSE cannot be compared.)
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_scfm.analysis.levels import CellRange, confusion, mcc
+from napari_scfm.analysis.entries import Entries, clipped
+from napari_scfm.analysis.levels import level_metrics
+from napari_scfm.analysis.sums import Groups, correlation, ratio
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    Floats = NDArray[np.float64]
+
 SCALE = "log1p counts"
 
+AVERAGED = ("mse", "rmse", "mae", "pearson", "cosine", "cosine_constant")
+"""Metrics of a gene that the summary averages over genes."""
+
 Columns = dict[str, "NDArray[Any]"]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a prediction scored.
+
+    Attributes
+    ----------
+    summary
+        One row, see :func:`summarise`.
+    genes, cells
+        Columns with one value per gene, or per cell, see :func:`group_metrics`; those
+        of genes also hold what :func:`napari_scfm.analysis.levels.level_metrics` says.
+    confusions
+        (genes, 5, 5) entries of each true (rows) and predicted (columns) level.
+    """
+
+    summary: dict[str, Any]
+    genes: Columns
+    cells: Columns
+    confusions: NDArray[np.int64]
 
 
 def gene_metrics(
@@ -44,7 +73,7 @@ def gene_metrics(
     -------
     Columns of length genes, see :func:`group_metrics`.
     """
-    rows, columns = _entries(prediction, hidden)
+    rows, columns = np.nonzero(hidden & ~np.isnan(prediction))
     found = group_metrics(
         truth[rows, columns], prediction[rows, columns], columns, truth.shape[1]
     )
@@ -56,12 +85,7 @@ def cell_metrics(
     truth: NDArray[Any], prediction: NDArray[Any], hidden: NDArray[np.bool_]
 ) -> Columns:
     """Return metrics of each cell over its hidden genes; see :func:`gene_metrics`."""
-    rows, columns = _entries(prediction, hidden)
-    found = group_metrics(
-        truth[rows, columns], prediction[rows, columns], rows, truth.shape[0]
-    )
-    missing = hidden.sum(axis=1) - found["n_entries"]
-    return found | {"n_unpredicted": missing}
+    return gene_metrics(truth.T, prediction.T, hidden.T)
 
 
 def group_metrics(
@@ -80,44 +104,111 @@ def group_metrics(
 
     Returns
     -------
-    Columns of length n: ``n_entries``; ``rmse``, ``mae``, ``pearson``, ``cosine`` on
-    log1p counts; ``mae_counts``; ``truth_mean``, ``prediction_mean``, ``error_mean``
-    (prediction - truth) on log1p counts; ``excluded``, why Pearson has no value
-    ("" where it has); ``constant_prediction``, where Pearson is 0 for that reason.
+    Columns of length n: ``n_entries``; ``mse``, ``rmse``, ``mae``, ``pearson``,
+    ``cosine`` on log1p counts; ``cosine_constant``, the cosine that any constant
+    prediction gets; ``mae_counts``; ``truth_mean``, ``prediction_mean``,
+    ``error_mean`` (prediction - truth) on log1p counts; ``excluded``, why Pearson has
+    no value ("" where it has); ``constant_prediction``, where Pearson is 0 for that
+    reason.
     """
-    counts, guess = _clipped(truth), _clipped(prediction)
-    y, x = np.log1p(counts), np.log1p(guess)
-    size = np.bincount(group, minlength=n)
+    counts, guess = clipped(truth), clipped(prediction)
+    logs = np.log1p(counts), np.log1p(guess)
+    return _columns(*logs, np.abs(guess - counts), Groups(group, n))
 
-    def mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
-        total = np.bincount(group, weights=values, minlength=n)
-        empty = np.full(n, np.nan)
-        return np.asarray(np.divide(total, size, out=empty, where=size > 0))
 
-    y_mean, x_mean = mean(y), mean(x)
-    y_flat, x_flat = _constant(y, group, n), _constant(x, group, n)
-    dy, dx = y - y_mean[group], x - x_mean[group]
-    pearson = _ratio(mean(dy * dx), mean(dy * dy), mean(dx * dx))
-    pearson[x_flat] = 0.0
-    pearson[y_flat] = np.nan
-    yy, xx = mean(y * y), mean(x * x)
-    cosine = _ratio(mean(y * x), yy, xx)
+def _columns(y: Floats, x: Floats, off: Floats, groups: Groups) -> Columns:
+    """Return the columns of groups, from logs and from errors of counts."""
+    y_mean, x_mean = groups.mean(y), groups.mean(x)
+    yy, xx = groups.mean(y * y), groups.mean(x * x)
+    cosine = ratio(groups.mean(y * x), yy, xx)
     cosine[xx == 0] = 0.0
-    cosine[~(yy > 0)] = np.nan
-    excluded = np.where(y_flat, "constant truth", "")
-    excluded[size == 0] = "no prediction"
+    free = ratio(y_mean, yy, np.ones(groups.n))
+    nothing = np.logical_not(yy > 0)
+    cosine[nothing] = free[nothing] = np.nan
+    pearson, y_flat, x_flat = correlation(y, x, groups)
+    error = x - y
+    mse = groups.mean(error * error)
+    excluded = np.where(y_flat, "constant truth", "").astype(object)
+    excluded[groups.size == 0] = "no prediction"
     return {
-        "n_entries": size,
-        "rmse": np.sqrt(mean((x - y) ** 2)),
-        "mae": mean(np.abs(x - y)),
+        "n_entries": groups.size,
+        "mse": mse,
+        "rmse": np.sqrt(mse),
+        "mae": groups.mean(np.abs(error)),
         "pearson": pearson,
         "cosine": cosine,
-        "mae_counts": mean(np.abs(guess - counts)),
+        "cosine_constant": free,
+        "mae_counts": groups.mean(off),
         "truth_mean": y_mean,
         "prediction_mean": x_mean,
         "error_mean": x_mean - y_mean,
-        "excluded": excluded.astype(object),
+        "excluded": excluded,
         "constant_prediction": x_flat & ~y_flat,
+    }
+
+
+def score_entries(entries: Entries, prediction: NDArray[Any]) -> Scores:
+    """Return everything that a prediction of hidden entries scored.
+
+    Parameters
+    ----------
+    entries
+        What was hidden.
+    prediction
+        (entries,) predicted counts; NaN = not predicted.
+    """
+    there = ~np.isnan(prediction)
+    seen = entries.kept(there)
+    guess = clipped(prediction[there])
+    logs, off = np.log1p(guess), np.abs(guess - clipped(seen.truth))
+    genes = _columns(seen.logs, logs, off, seen.by_gene)
+    cells = _columns(seen.logs, logs, off, seen.by_cell)
+    genes["n_unpredicted"] = entries.by_gene.size - seen.by_gene.size
+    cells["n_unpredicted"] = entries.by_cell.size - seen.by_cell.size
+    tables = seen.confusions(logs)
+    levels = level_metrics(tables.sum(axis=0, keepdims=True))
+    summary = _gene_means(genes) | {name: one[0].item() for name, one in levels.items()}
+    expressed = seen.truth > 0
+    summary |= {
+        "mae_counts": _mean(off),
+        "mae_counts_expressed": _mean(off[expressed]),
+        "n_entries": len(seen),
+        "n_entries_expressed": int(expressed.sum()),
+        "n_entries_unpredicted": len(entries) - len(seen),
+        "n_entries_without_levels": len(seen) - int(tables.sum()),
+        **_numbers(genes, entries),
+        "scale": SCALE,
+    }
+    return Scores(summary, genes | level_metrics(tables), cells, tables)
+
+
+def _gene_means(genes: Columns) -> dict[str, Any]:
+    """Return means over the genes for which a metric is defined, and their SD."""
+    found: dict[str, Any] = {name: _mean(genes[name]) for name in AVERAGED}
+    for name in AVERAGED[:-1]:
+        defined = genes[name][~np.isnan(genes[name])]
+        found[f"{name}_sd"] = float(defined.std()) if len(defined) else np.nan
+    return found
+
+
+def _numbers(genes: Columns, entries: Entries) -> dict[str, int]:
+    """Return how many genes and cells were averaged, and how many left out."""
+    hidden_genes, hidden_cells = entries.by_gene.size > 0, entries.by_cell.size > 0
+    scored = hidden_genes & (genes["n_entries"] > 0)
+    defined = ~np.isnan(genes["pearson"])
+    empty = np.isnan(entries.ranges.low) & hidden_cells
+    return {
+        "n_genes": int(hidden_genes.sum()),
+        "n_genes_scored": int(scored.sum()),
+        "n_genes_unpredicted": int((hidden_genes & ~scored).sum()),
+        "n_genes_defined": int(defined.sum()),
+        "n_genes_excluded": int((hidden_genes & ~defined).sum()),
+        "n_genes_constant": int((scored & ~defined).sum()),
+        "n_genes_flat": int(genes["constant_prediction"].sum()),
+        "n_genes_cosine": int((~np.isnan(genes["cosine"])).sum()),
+        "n_genes_zero": int((scored & np.isnan(genes["cosine"])).sum()),
+        "n_cells": int(hidden_cells.sum()),
+        "n_cells_without_levels": int(empty.sum()),
     }
 
 
@@ -139,63 +230,40 @@ def summarise(
 
     Returns
     -------
-    ``rmse``, ``mae``, ``pearson``, ``cosine``
+    ``mse``, ``rmse``, ``mae``, ``pearson``, ``cosine``
         Plain means over the genes for which they are defined, on log1p counts.
-    ``pearson_sd``
+    ``mse_sd``, ``rmse_sd``, ``mae_sd``, ``pearson_sd``, ``cosine_sd``
         Standard deviation over these genes.
-    ``mae_counts``
-        Mean over genes, on counts.
+    ``cosine_constant``
+        What cosine gives any constant prediction, averaged like ``cosine``.
+    ``mae_counts``, ``mae_counts_expressed``
+        Mean error of counts over all entries, and over those with a count.
     ``mcc_all``, ``mcc_expressed``, ``accuracy``
         Of the five levels, over all entries, over those with a true level of 1 or
         more, and the share of all entries that are right.
-    ``n_entries``, ``n_genes``, ``n_cells``
-        Scored entries, and genes and cells with hidden entries.
-    ``n_genes_defined``, ``n_genes_excluded``, ``n_genes_flat``
-        Genes that Pearson averages; genes left out (truth constant, or never
-        predicted); genes whose Pearson is 0 because the prediction is constant.
-    ``n_cells_without_levels``
-        Cells without counts, left out of MCC.
+        MCC is NaN where all true levels are the same.
+    ``mcc_all_flat``, ``mcc_expressed_flat``
+        Whether an MCC is 0 because all predicted levels are the same.
+    ``n_entries``, ``n_entries_expressed``, ``n_entries_unpredicted``
+        Scored entries, those of them with a count, and entries without prediction.
+    ``n_genes``, ``n_genes_scored``, ``n_genes_unpredicted``
+        Genes with hidden entries; those of them that mse, rmse and mae average, and
+        those left out because nothing of them is predicted.
+    ``n_genes_defined``, ``n_genes_excluded``, ``n_genes_constant``
+        Genes that Pearson averages; all left out; those of them left out because
+        their truth is constant.
+    ``n_genes_flat``
+        Genes whose Pearson is 0 because the prediction is constant.
+    ``n_genes_cosine``, ``n_genes_zero``
+        Genes that cosine averages, and those left out because their truth is 0.
+    ``n_cells``, ``n_cells_without_levels``, ``n_entries_without_levels``
+        Cells with hidden entries; cells without counts, left out of MCC, and their
+        entries.
     ``scale``
-        Scale of rmse, mae, pearson and cosine.
+        Scale of mse, rmse, mae, pearson and cosine.
     """
-    genes = gene_metrics(truth, prediction, hidden)
-    defined = ~np.isnan(genes["pearson"])
-    return {
-        "rmse": _mean(genes["rmse"]),
-        "mae": _mean(genes["mae"]),
-        "pearson": _mean(genes["pearson"]),
-        "cosine": _mean(genes["cosine"]),
-        **level_scores(truth, prediction, hidden, counts),
-        "mae_counts": _mean(genes["mae_counts"]),
-        "pearson_sd": float(np.std(genes["pearson"][defined]))
-        if defined.any()
-        else float("nan"),
-        "n_entries": int(genes["n_entries"].sum()),
-        "n_genes": int(hidden.any(axis=0).sum()),
-        "n_genes_defined": int(defined.sum()),
-        "n_genes_excluded": int((hidden.any(axis=0) & ~defined).sum()),
-        "n_genes_flat": int(genes["constant_prediction"].sum()),
-        "n_cells": int(hidden.any(axis=1).sum()),
-        "scale": SCALE,
-    }
-
-
-def level_scores(
-    truth: NDArray[Any],
-    prediction: NDArray[Any],
-    hidden: NDArray[np.bool_],
-    counts: ArrayLike,
-) -> dict[str, Any]:
-    """Return MCC on the five levels; see :func:`summarise`."""
-    table = level_confusion(truth, prediction, hidden, counts)
-    empty = np.isnan(CellRange.of(counts).low) & hidden.any(axis=1)
-    total = table.sum()
-    return {
-        "mcc_all": mcc(table),
-        "mcc_expressed": mcc(np.vstack([np.zeros_like(table[:1]), table[1:]])),
-        "accuracy": float(np.trace(table) / total) if total else float("nan"),
-        "n_cells_without_levels": int(empty.sum()),
-    }
+    entries = Entries.of_matrices(truth, hidden, counts)
+    return score_entries(entries, prediction[entries.rows, entries.columns]).summary
 
 
 def level_confusion(
@@ -204,48 +272,17 @@ def level_confusion(
     hidden: NDArray[np.bool_],
     counts: ArrayLike,
 ) -> NDArray[np.int64]:
-    """Return the (5, 5) confusion of the levels: rows true, columns predicted."""
-    cells = CellRange.of(counts)
-    rows, columns = _entries(prediction, hidden)
-    keep = ~np.isnan(cells.low[rows])
-    rows, columns = rows[keep], columns[keep]
-    true = cells.levels(np.log1p(_clipped(truth[rows, columns])), rows)
-    guess = cells.levels(np.log1p(_clipped(prediction[rows, columns])), rows)
-    return confusion(true, guess)
+    """Return the (5, 5) confusion of the levels: rows true, columns predicted ones.
+
+    Parameters are those of :func:`summarise`.
+    """
+    entries = Entries.of_matrices(truth, hidden, counts)
+    guess = prediction[entries.rows, entries.columns]
+    seen = entries.kept(~np.isnan(guess))
+    tables = seen.confusions(np.log1p(clipped(guess[~np.isnan(guess)])))
+    return np.asarray(tables.sum(axis=0))
 
 
-def _entries(
-    prediction: NDArray[Any], hidden: NDArray[np.bool_]
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    rows, columns = np.nonzero(hidden)
-    keep = ~np.isnan(prediction[rows, columns])
-    return rows[keep], columns[keep]
-
-
-def _clipped(counts: ArrayLike) -> NDArray[np.float64]:
-    return np.clip(np.asarray(counts, dtype=np.float64), 0, None)
-
-
-def _constant(
-    values: NDArray[np.float64], group: NDArray[np.integer], n: int
-) -> NDArray[np.bool_]:
-    """Return which groups hold one value only; empty groups do."""
-    first = np.full(n, np.nan)
-    first[group[::-1]] = values[::-1]
-    varies = np.zeros(n, dtype=bool)
-    varies[group[values != first[group]]] = True
-    return ~varies
-
-
-def _ratio(
-    cross: NDArray[np.float64], one: NDArray[np.float64], other: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Return cross / sqrt(one other) in -1..1, 0 where that is 0 / 0."""
-    below = np.sqrt(one) * np.sqrt(other)
-    out = np.divide(cross, below, out=np.zeros(len(cross)), where=below > 0)
-    return np.asarray(np.clip(out, -1.0, 1.0))
-
-
-def _mean(values: NDArray[np.float64]) -> float:
+def _mean(values: NDArray[Any]) -> float:
     defined = values[~np.isnan(values)]
     return float(defined.mean()) if len(defined) else float("nan")

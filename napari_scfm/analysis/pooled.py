@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_scfm.analysis.entries import Entries, clipped
+from napari_scfm.analysis.levels import CellRange
 from napari_scfm.analysis.metrics import group_metrics
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 TARGET = 1e4
-METRICS = ("rmse", "mae", "pearson", "cosine")
+METRICS = ("mse", "rmse", "mae", "pearson", "cosine")
 
 
 def pooled_metrics(
@@ -25,8 +27,8 @@ def pooled_metrics(
     prediction: NDArray[Any],
     hidden: NDArray[np.bool_],
     totals: ArrayLike,
-) -> dict[str, float]:
-    """Return ``pooled_rmse``, ``pooled_mae``, ``pooled_pearson``, ``pooled_cosine``.
+) -> dict[str, Any]:
+    """Return :func:`pooled_entries` of matrices.
 
     Parameters
     ----------
@@ -36,21 +38,57 @@ def pooled_metrics(
         (cells, genes) entries to score.
     totals
         (cells,) all measured counts of a cell, hidden ones included.
+    """
+    rows, columns = np.nonzero(hidden)
+    entries = Entries(
+        rows,
+        columns,
+        np.asarray(truth[rows, columns], dtype=np.float64),
+        truth.shape,
+        CellRange.of(truth),
+    )
+    return pooled_entries(entries, prediction[rows, columns], totals)
+
+
+def pooled_entries(
+    entries: Entries, prediction: NDArray[Any], totals: ArrayLike
+) -> dict[str, Any]:
+    """Return ``pooled_mse``, ``_rmse``, ``_mae``, ``_pearson`` and ``_cosine``.
+
+    Parameters
+    ----------
+    entries
+        What was hidden.
+    prediction
+        (entries,) predicted counts; NaN = not predicted.
+    totals
+        (cells,) all measured counts of a cell, hidden ones included.
 
     Returns
     -------
-    On log1p of counts per 10,000; NaN where no entry can be scored.
+    On log1p of counts per 10,000; NaN where no entry can be scored. With them
+    ``n_entries_pooled``, those that are averaged, and ``n_entries_without_depth``,
+    those left out because their cell has no counts at all.
     """
-    hidden = hidden & ~np.isnan(prediction)
+    predicted = entries.kept(~np.isnan(prediction))
     total = np.asarray(totals, dtype=np.float64)
-    guess = np.where(hidden, np.clip(prediction, 0, None), 0.0)
-    guessed = total - np.where(hidden, truth, 0.0).sum(axis=1) + guess.sum(axis=1)
-    rows, columns = np.nonzero(hidden & (total > 0)[:, None])
-    size = np.maximum(guessed[rows], 1e-12)
+    guess = clipped(prediction[~np.isnan(prediction)])
+    change = predicted.by_cell.total(guess - predicted.truth)
+    size = np.maximum(total + change, 1e-12)
+    deep = (total > 0)[predicted.rows]
+    if not deep.all():
+        predicted, guess = predicted.kept(deep), guess[deep]
+    rows = predicted.rows
     found = group_metrics(
-        truth[rows, columns] / total[rows] * TARGET,
-        guess[rows, columns] / size * TARGET,
+        predicted.truth
+        * np.divide(TARGET, total, out=np.zeros_like(total), where=total > 0)[rows],
+        guess * (TARGET / size)[rows],
         np.zeros(len(rows), dtype=np.intp),
         1,
     )
-    return {f"pooled_{name}": float(found[name][0]) for name in METRICS}
+    scores = {f"pooled_{name}": float(found[name][0]) for name in METRICS}
+    left_out = int((~deep).sum())
+    return scores | {
+        "n_entries_pooled": len(rows),
+        "n_entries_without_depth": left_out,
+    }
