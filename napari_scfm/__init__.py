@@ -19,6 +19,7 @@ _HOME = {
     "ExperimentResult": "experiments.result",
     "ExperimentSpec": "experiments.spec",
     "FieldOfView": "slides.slide",
+    "Influence": "experiments.influenced",
     "Mask": "masks.mask",
     "ModelInfo": "models.base",
     "Progress": "progress",
@@ -28,6 +29,7 @@ _HOME = {
     "attention_field": "analysis.attention_field",
     "cluster": "analysis.clusters",
     "export_figure": "figures.export",
+    "influence": "experiments.influence",
     "list_models": "models.hub",
     "load_model": "models.hub",
     "load_result": "experiments.result",
@@ -50,6 +52,8 @@ if TYPE_CHECKING:
     from napari_scfm.analysis.clusters import cluster
     from napari_scfm.analysis.streamlines import streamlines
     from napari_scfm.errors import ScfmError
+    from napari_scfm.experiments.influence import influence
+    from napari_scfm.experiments.influenced import Influence
     from napari_scfm.experiments.perturb import perturb
     from napari_scfm.experiments.result import ExperimentResult, load_result
     from napari_scfm.experiments.run import run_experiment
