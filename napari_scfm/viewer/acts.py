@@ -9,11 +9,11 @@ from __future__ import annotations
 import weakref
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from napari.utils.notifications import show_error
 
-from napari_scfm.errors import ScfmError, SlideError
-from napari_scfm.viewer import masking
+from napari_scfm.errors import ModelError, ScfmError, SlideError
+from napari_scfm.viewer import masking, picking, radius_tools
+from napari_scfm.viewer.compared import by_model, telling_gene
 from napari_scfm.viewer.keymap import KEYS
 from napari_scfm.viewer.look import compared_gene, comparison_of
 from napari_scfm.viewer.session import NO_CELLS, bare, session_of
@@ -95,15 +95,6 @@ def blink(session: Session) -> None:
     session.say(f"{session.gene}: {session.shown}.")
 
 
-def telling_gene(made: Comparison) -> str:
-    """Return the hidden gene that varies most, log1p: the one to look at first."""
-    guessed = ~np.isnan(made.prediction)
-    count = np.maximum(guessed.sum(axis=0), 1)
-    values = np.where(guessed, np.log1p(made.truth), 0.0)
-    spread = (values**2).sum(axis=0) / count - (values.sum(axis=0) / count) ** 2
-    return made.genes[int(spread.argmax())]
-
-
 def _look_at_a_guess(session: Session, made: Comparison) -> None:
     """Colour by a gene that was predicted; the one that is shown if it was."""
     if made.genes:
@@ -132,6 +123,51 @@ def toggle_side_by_side(session: Session) -> None:
     session.side_by_side = not session.side_by_side
 
 
+def predict(session: Session) -> None:
+    """Press Predict, which is in the workbench."""
+    press = session.parts.get("predict")
+    if press is None:
+        raise SlideError(
+            "The workbench is not open.", "Open it from Plugins > napari-scfm first."
+        )
+    press()
+
+
+def toggle_curtain(session: Session) -> None:
+    """Draw the curtain between truth and prediction, or take it away."""
+    if session.curtain is not None:
+        session.curtain = None
+        return
+    made = comparison_of(session)
+    if made is None:
+        raise SlideError(
+            "There is nothing to compare in this field of view.",
+            "Hide genes or cells and press Predict first.",
+        )
+    _look_at_a_guess(session, made)
+    session.side_by_side = False
+    session.curtain = 0.5
+
+
+def show_model(session: Session, name: str) -> None:
+    """Put another model's prediction on show.
+
+    Raises
+    ------
+    ModelError
+        If no such model predicted this FOV.
+    """
+    made = comparison_of(session)
+    if made is None or name not in made.models:
+        known = "" if made is None else f" These did: {', '.join(made.models)}."
+        raise ModelError(
+            f"{name} has predicted nothing here.{known}", "Press Predict in step 5."
+        )
+    if name != made.model:
+        session.comparison = by_model(made, name)
+        session.say(f"On show: predicted by {name}.")
+
+
 def clear_selection(session: Session) -> None:
     """Select nothing and go back to pan and zoom."""
     session.selection = NO_CELLS
@@ -158,13 +194,22 @@ COMMANDS: dict[str, Callable[[Viewer, Session], Any]] = {
     "tool_click": _tool("click"),
     "tool_box": _tool("box"),
     "tool_lasso": _tool("lasso"),
+    "tool_brush": _tool("brush"),
+    "tool_disc": _tool("disc"),
+    "tool_stripe": _tool("stripe"),
+    "smaller": lambda _, session: radius_tools.step_radius(session, -1),
+    "larger": lambda _, session: radius_tools.step_radius(session, 1),
+    "select_all": lambda _, session: picking.select_all(session),
+    "invert": lambda _, session: picking.invert(session),
     "clear": lambda _, session: clear_selection(session),
     "hide_selected": lambda _, session: masking.hide_selected(session),
     "unhide_selected": lambda _, session: masking.unhide_selected(session),
     "unhide_all": lambda _, session: masking.clear(session),
     "undo": lambda _, session: masking.undo(session),
     "redo": lambda _, session: masking.redo(session),
+    "predict": lambda _, session: predict(session),
     "blink": lambda _, session: blink(session),
+    "curtain": lambda _, session: toggle_curtain(session),
     "side_by_side": lambda _, session: toggle_side_by_side(session),
 }
 

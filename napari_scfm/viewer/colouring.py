@@ -25,6 +25,9 @@ UNKNOWN = np.array([0.55, 0.55, 0.55, 0.25], dtype=np.float32)
 HIDDEN = np.array([1.0, 0.35, 0.75, 1.0], dtype=np.float32)
 """Ring around cells that are hidden from the model."""
 
+PARTLY = np.array([1.0, 0.75, 0.92], dtype=np.float32)
+"""Ring around cells of which single entries are hidden."""
+
 
 def auto_limits(values: np.ndarray) -> tuple[float, float]:
     """Return limits for a map of counts: 0 to the 99th percentile, at least 1."""
@@ -76,6 +79,16 @@ def highlight(rgba: np.ndarray, rows: np.ndarray) -> np.ndarray:
     faint = rows[out[rows, 3] < 0.1]
     out[faint] = _PICKED
     return out
+
+
+def ring_rgba(share: np.ndarray) -> np.ndarray:
+    """Return (n, 4) ring colours of the share of each cell that is hidden, 0..1."""
+    rgba = np.zeros((len(share), 4), dtype=np.float32)
+    part = share > 0
+    rgba[part, :3] = PARTLY
+    rgba[part, 3] = 0.35 + 0.5 * share[part]
+    rgba[share >= 1] = HIDDEN
+    return rgba
 
 
 def fade(rgba: np.ndarray, rows: np.ndarray) -> np.ndarray:

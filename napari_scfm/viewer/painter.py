@@ -15,7 +15,7 @@ from napari.layers import Labels
 from napari_scfm.figures.palette import lut
 from napari_scfm.viewer import compare
 from napari_scfm.viewer.cells import label_ids
-from napari_scfm.viewer.colouring import HIDDEN, highlight, label_colormap
+from napari_scfm.viewer.colouring import highlight, label_colormap, ring_rgba
 from napari_scfm.viewer.fov_layers import (
     FovLayers,
     metadata,
@@ -24,6 +24,7 @@ from napari_scfm.viewer.fov_layers import (
     role_of,
 )
 from napari_scfm.viewer.look import hover_base, look, refresh_hover
+from napari_scfm.viewer.masking import hidden_share_of_cells
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -116,20 +117,21 @@ class Painter:
             compare.arrange(viewer, self._session)
 
     def mark_hidden(self) -> None:
-        """Put a ring around the cells in which every gene is hidden."""
+        """Put a ring around the cells of which something is hidden.
+
+        A full ring where every gene is hidden, a paler one the fewer entries are. Genes
+        that are hidden in every cell ring none: they tell no cell from another.
+        """
         session, viewer, cells = self._session, self._viewer(), self.layers.cells
         if viewer is None or session.fov is None or cells not in viewer.layers:
             return
-        rows = hidden_rows(session)
-        if len(rows) == 0:
+        share = hidden_share_of_cells(session.mask, session.n_cells)
+        if not share.any():
             if self._ring in viewer.layers:
                 self._ring.visible = False
             return
         ring = self._ring_of_fov(viewer, cells)
-        ids = label_ids(session.fov)
-        rgba = np.zeros((len(ids), 4), dtype=np.float32)
-        rgba[rows] = HIDDEN
-        ring.colormap = label_colormap(rgba, ids)
+        ring.colormap = label_colormap(ring_rgba(share), label_ids(session.fov))
         ring.visible = cells.visible
 
     def _ring_of_fov(self, viewer: Viewer, cells: Labels) -> Labels:
@@ -158,14 +160,6 @@ class Painter:
 def id_of(value: Any) -> Any:
     """Return a value if it is plain, else its identity."""
     return value if isinstance(value, str | bool | tuple | None) else id(value)
-
-
-def hidden_rows(session: Session) -> np.ndarray:
-    """Return the rows of the cells in which every gene is hidden."""
-    if session.mask is None:
-        return np.zeros(0, dtype=np.int64)
-    counts = np.diff(session.mask.matrix.indptr)
-    return np.flatnonzero((counts == session.mask.shape[1]) & (counts > 0))
 
 
 def thick_boundaries(labels: np.ndarray, width: int = 3) -> np.ndarray:

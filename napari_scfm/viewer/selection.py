@@ -1,4 +1,4 @@
-"""Selecting cells on the canvas: click, box and lasso.
+"""Selecting cells on the canvas: click, box, lasso, brush, disc and stripe.
 
 The gestures live in the viewer's mouse callbacks and do nothing while the tool is
 "pan". Selecting never hides anything. Shift adds to the selection, Alt takes away.
@@ -7,7 +7,7 @@ The gestures live in the viewer's mouse callbacks and do nothing while the tool 
 from __future__ import annotations
 
 import weakref
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import shapely
@@ -15,6 +15,13 @@ from napari.layers import Vectors
 
 from napari_scfm.errors import ScfmError
 from napari_scfm.viewer.cells import centroids, rows_of_labels
+from napari_scfm.viewer.picking import how_of, pick, pick_by
+from napari_scfm.viewer.radius_tools import (
+    cells_near,
+    follow_cursor,
+    outline,
+    rule_of_stroke,
+)
 from napari_scfm.viewer.session import NO_CELLS
 
 if TYPE_CHECKING:
@@ -22,9 +29,8 @@ if TYPE_CHECKING:
 
     from napari.viewer import Viewer
 
+    from napari_scfm.viewer.picking import How
     from napari_scfm.viewer.session import Session
-
-How = Literal["replace", "add", "subtract"]
 
 _ALT_GESTURES = ("drag_to_zoom", "double_click_to_zoom")
 _RUBBER = "selection outline"
@@ -53,22 +59,6 @@ def cells_in_box(xy: np.ndarray, start: Sequence[float], end: Sequence[float]) -
     return np.flatnonzero(((xy >= low) & (xy <= high)).all(axis=1))
 
 
-def combined(old: np.ndarray, hit: np.ndarray, how: How) -> np.ndarray:
-    """Return the selection after a gesture, sorted, each row once."""
-    if how == "add":
-        return np.union1d(old, hit)
-    if how == "subtract":
-        return np.setdiff1d(old, hit)
-    return np.unique(hit)
-
-
-def how_of(modifiers: Sequence[Any]) -> How:
-    """Return what held keys make of a gesture."""
-    if "Shift" in modifiers:
-        return "add"
-    return "subtract" if "Alt" in modifiers else "replace"
-
-
 def install(viewer: Viewer, session: Session) -> None:
     """Add the gestures to a viewer; once per session."""
     if "gesture" in session.parts:
@@ -86,6 +76,7 @@ def install(viewer: Viewer, session: Session) -> None:
 
     session.parts["on_tool"] = on_tool
     session.events.tool.connect(on_tool)
+    follow_cursor(viewer, session)
 
 
 def _park(viewer: Viewer, parked: dict[str, list[Any]], away: bool) -> None:
@@ -104,40 +95,70 @@ def gesture_for(session: Session) -> Callable[[Viewer, Any], Iterator[None]]:
     """Return the mouse callback of a session."""
 
     def select_cells(viewer: Viewer, event: Any) -> Iterator[None]:
-        if session.tool == "pan" or session.fov is None or event.button != 1:
+        tool = session.tool
+        if tool == "pan" or session.fov is None or event.button != 1:
             return
         track = [np.asarray(event.position)[-2:]]
         how = how_of(event.modifiers)
         start = np.asarray(event.pos)
         event.handled = True
+        _brushed(session, tool, track, how)
         yield
         far = False
         while event.type == "mouse_move":
             track.append(np.asarray(event.position)[-2:])
             far = far or np.abs(np.asarray(event.pos) - start).max() > 3
-            if far and session.tool != "click":
-                _draw(viewer, session, outline(track, session.tool))
+            _brushed(session, tool, track[-2:], "add" if how == "replace" else how)
+            if far and tool not in ("click", "brush"):
+                _draw(viewer, session, outline(track, tool, session.radius))
             event.handled = True
             yield
         _draw(viewer, session, np.zeros((0, 2)))
         event.handled = True
-        try:
-            hit = _hit(session, event, track, far)
-        except ScfmError as error:
-            session.fail(error)
-            return
-        session.selection = combined(session.selection, hit, how)
+        if tool != "brush":
+            _attempt(session, _take, session, tool, track, far, how)
 
     return select_cells
 
 
-def _hit(session: Session, event: Any, track: list[np.ndarray], far: bool) -> Any:
-    if not far or session.tool == "click":
-        return cell_at(session, track[0])
+def _attempt(session: Session, act: Callable[..., None], *arguments: Any) -> None:
+    """Call an act; an error is shown as its sentence."""
+    try:
+        act(*arguments)
+    except ScfmError as error:
+        session.fail(error)
+
+
+def _brushed(session: Session, tool: str, track: list[np.ndarray], how: How) -> None:
+    """Select what the brush has just passed over, if the tool is the brush."""
+    if tool == "brush":
+        _attempt(session, _brush, session, track, how)
+
+
+def _brush(session: Session, track: list[np.ndarray], how: How) -> None:
     xy = centroids(session.fov.table)
-    if session.tool == "box":
-        return cells_in_box(xy, track[0][::-1], track[-1][::-1])
-    return cells_in_polygon(xy, np.array(track)[:, ::-1])
+    hit = cells_near(xy, np.array(track)[:, ::-1], session.radius)
+    hit = np.union1d(hit, cell_at(session, track[-1]))
+    if how == "replace" or len(hit):
+        pick(session, hit, how)
+
+
+def _take(
+    session: Session, tool: str, track: list[np.ndarray], far: bool, how: How
+) -> None:
+    """Select what a click or a drag of a tool meant."""
+    points = np.array(track)[:, ::-1]
+    rule = rule_of_stroke(session, tool, points, far)
+    if rule is not None:
+        pick_by(session, rule, how)
+    elif not far or tool == "click":
+        pick(session, cell_at(session, track[0]), how)
+    elif tool == "box":
+        xy = centroids(session.fov.table)
+        pick(session, cells_in_box(xy, points[0], points[-1]), how)
+    else:
+        xy = centroids(session.fov.table)
+        pick(session, cells_in_polygon(xy, points), how)
 
 
 def cell_at(session: Session, position: np.ndarray) -> np.ndarray:
@@ -145,14 +166,6 @@ def cell_at(session: Session, position: np.ndarray) -> np.ndarray:
     labels = session.parts["painter"].layers.cells
     value = labels.get_value(tuple(position), world=True)
     return rows_of_labels(session.fov, np.atleast_1d(value or 0))
-
-
-def outline(track: Sequence[np.ndarray], tool: str) -> np.ndarray:
-    """Return the corners (y, x) of the box or lasso drawn so far."""
-    if tool == "lasso":
-        return np.array(track)
-    (top, left), (bottom, right) = track[0], track[-1]
-    return np.array([(top, left), (top, right), (bottom, right), (bottom, left)])
 
 
 def _draw(viewer: Viewer, session: Session, corners: np.ndarray) -> None:

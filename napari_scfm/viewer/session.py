@@ -85,6 +85,11 @@ class Comparison:
         where there is none; None if nothing was repeated.
     models
         Names of all that predicted, in the summary's order.
+    at
+        Row and column of each hidden entry of the result in this FOV, and its place
+        among the result's entries.
+    telling
+        The gene to look at first.
     """
 
     fov: str
@@ -98,6 +103,8 @@ class Comparison:
     about: dict[str, Any] = field(default_factory=dict)
     spread: np.ndarray | None = None
     models: tuple[str, ...] = ()
+    at: tuple[np.ndarray, ...] = ()
+    telling: str = ""
 
     def guessed(self, gene: str) -> bool:
         """Return whether the model predicted anything of a gene."""
@@ -180,6 +187,7 @@ class Session(EventedModel):
     """State of one viewer; every field emits ``events.<field>`` when it changes.
 
     ``mask`` is what is hidden of the FOV on show and ``recipe`` the same written down.
+    ``in_turn`` hides each of its genes alone, one after the other, when predicting.
     ``radius`` (um) belongs to the brush, the disc and the stripe. ``curtain`` is where
     truth ends and prediction begins, 0..1 of the FOV's width; None without a curtain.
     ``cell`` is the row of the cell whose card is open, ``influence`` which cells
@@ -202,6 +210,7 @@ class Session(EventedModel):
     radius: float = 30.0
     mask: Any = None
     recipe: Any = None
+    in_turn: bool = False
     model: Any = None
     comparison: Comparison | None = None
     shown: Shown = "truth"

@@ -12,12 +12,8 @@ from napari_scfm.models.base import CellModel, ModelInfo
 from napari_scfm.viewer import acts, masking
 from napari_scfm.viewer.open import open_slide
 from napari_scfm.viewer.painter import thick_boundaries
-from napari_scfm.viewer.selection import (
-    cells_in_box,
-    cells_in_polygon,
-    combined,
-    how_of,
-)
+from napari_scfm.viewer.picking import combined, how_of
+from napari_scfm.viewer.selection import cells_in_box, cells_in_polygon
 
 rows = st.lists(st.integers(0, 30), unique=True).map(sorted).map(np.array)
 

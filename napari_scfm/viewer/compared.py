@@ -1,0 +1,106 @@
+"""From an experiment's result to what the canvas compares: one model on one FOV.
+
+Matrices are kept gene by gene in memory, because the canvas shows one gene at a time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import sparse
+
+from napari_scfm.viewer.session import Comparison
+
+if TYPE_CHECKING:
+    from napari_scfm.experiments.result import ExperimentResult
+    from napari_scfm.slides.slide import FieldOfView
+
+
+def comparison_from(
+    result: ExperimentResult, fov: FieldOfView, about: dict[str, Any]
+) -> Comparison:
+    """Return truth and prediction of a FOV's hidden entries, gene by gene.
+
+    Parameters
+    ----------
+    result
+        Of this FOV, or of several with this one among them.
+    fov
+        The FOV that the canvas shows.
+    about
+        How the result was made, for figures and files.
+    """
+    at = _places(result, fov)
+    truth = sparse.csr_array(fov.table[:, result.genes].X).toarray(order="F")
+    hidden = np.zeros(truth.shape, dtype=bool, order="F")
+    hidden[at[0], at[1]] = True
+    made = Comparison(
+        fov.name,
+        result.models[0],
+        list(result.genes),
+        truth.astype(np.float32, copy=False),
+        _matrix(at, result.prediction(), truth.shape),
+        hidden,
+        result.summary,
+        result,
+        about,
+        _spread(result, result.models[0], at, truth.shape),
+        tuple(result.models),
+    )
+    made.at = at
+    made.telling = telling_gene(made) if made.genes else ""
+    return made
+
+
+def by_model(made: Comparison, name: str) -> Comparison:
+    """Return a comparison with another model's prediction on show."""
+    shape, at = made.truth.shape, made.at
+    return replace(
+        made,
+        model=name,
+        prediction=_matrix(at, made.result.prediction(name), shape),
+        spread=_spread(made.result, name, at, shape),
+    )
+
+
+def _places(result: ExperimentResult, fov: FieldOfView) -> tuple[np.ndarray, ...]:
+    """Return row and column in the FOV of each entry there, and which entries."""
+    row = fov.table.obs_names.get_indexer(result.cells)[result.rows]
+    here = np.flatnonzero(row >= 0)
+    return row[here], np.asarray(result.columns)[here], here
+
+
+def _matrix(
+    at: tuple[np.ndarray, ...], values: np.ndarray, shape: tuple[int, int]
+) -> np.ndarray:
+    out = np.full(shape, np.nan, dtype=np.float32, order="F")
+    out[at[0], at[1]] = values[at[2]]
+    return out
+
+
+def _spread(
+    result: ExperimentResult,
+    name: str,
+    at: tuple[np.ndarray, ...],
+    shape: tuple[int, int],
+) -> np.ndarray | None:
+    """Return the spread of a model's predictions, log1p counts, where it has one."""
+    for one in result.predictions:
+        spread = getattr(one, "spread", None)
+        if one.name == name and spread is not None:
+            return _matrix(at, spread, shape)
+    return None
+
+
+def telling_gene(made: Comparison) -> str:
+    """Return the hidden gene that varies most, log1p: the one to look at first."""
+    if made.telling:
+        return made.telling
+    spread = np.zeros(len(made.genes))
+    for column in range(len(made.genes)):
+        guessed = ~np.isnan(made.prediction[:, column])
+        if guessed.any():
+            spread[column] = np.log1p(made.truth[guessed, column]).var()
+    return made.genes[int(spread.argmax())]
