@@ -49,6 +49,7 @@ def genes_in_order(session: Session) -> list[str]:
     """
     made = comparison_of(session)
     comparing = session.side_by_side or session.shown == "prediction"
+    comparing = comparing or session.curtain is not None
     if made is not None and made.genes and comparing:
         return list(made.genes)
     return [] if session.fov is None else list(session.fov.table.var_names)

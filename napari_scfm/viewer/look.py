@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from napari_scfm import keys
 from napari_scfm.viewer.cells import (
     cell_names,
     cell_types,
+    centroids,
     counts_of,
     label_ids,
     totals,
@@ -94,6 +96,8 @@ def _by_gene(session: Session) -> Look:
     limits = gene_limits(session)
     compared = compared_gene(session)
     unit = "log1p counts" if session.log else "counts"
+    if curtained(session) is not None:
+        return _parted(session, limits, unit)
     if session.shown == "prediction" and compared is not None:
         made, column = compared
         rgba = predicted_rgba(session, made, column, limits)
@@ -105,6 +109,36 @@ def _by_gene(session: Session) -> Look:
     note = "measured"
     if session.side_by_side and compared is not None:
         note = f"truth and prediction; error ±{limits[1] - limits[0]:.3g}"
+    title = f"{session.gene}, {unit}"
+    return Look(rgba, Legend(title, limits, session.colormap, note=note))
+
+
+def curtained(session: Session) -> tuple[Comparison, int] | None:
+    """Return the comparison and the column that a curtain parts, if there is one."""
+    wanted = session.curtain is not None and session.colour_by == "gene"
+    if not wanted or session.side_by_side or session.fov is None:
+        return None
+    return compared_gene(session) if keys.SPATIAL in session.fov.table.obsm else None
+
+
+def curtain_at(session: Session) -> float:
+    """Return where the curtain hangs: x in um from the FOV's left edge."""
+    return session.curtain * session.fov.shape[1] * session.fov.pixel_size
+
+
+def shows_truth(session: Session) -> np.ndarray:
+    """Return (n,) whether a cell's centre lies left of the curtain."""
+    return centroids(session.fov.table)[:, 0] < curtain_at(session)
+
+
+def _parted(session: Session, limits: tuple[float, float], unit: str) -> Look:
+    """Return truth left of the curtain and prediction right of it."""
+    made, column = curtained(session)
+    truth = value_rgba(scaled(session, made.truth[:, column]), limits, session.colormap)
+    truth = fade(truth, np.flatnonzero(~made.hidden[:, column]))
+    guess = predicted_rgba(session, made, column, limits)
+    rgba = np.where(shows_truth(session)[:, None], truth, guess)
+    note = f"truth | predicted by {made.model}"
     title = f"{session.gene}, {unit}"
     return Look(rgba, Legend(title, limits, session.colormap, note=note))
 

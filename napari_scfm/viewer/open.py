@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from napari.layers import Layer
 
 from napari_scfm.errors import counted
-from napari_scfm.viewer import selection
+from napari_scfm.viewer import curtain, selection
 from napari_scfm.viewer.acts import bind_keys
 from napari_scfm.viewer.camera import fit
 from napari_scfm.viewer.cells import cell_types
@@ -145,6 +145,7 @@ def _prepare(viewer: Viewer, session: Session) -> None:
     session.parts["painter"] = Painter(viewer, session)
     session.events.stream.connect(on_stream)
     selection.install(viewer, session)
+    curtain.install(viewer, session)
 
 
 def _take(session: Session, slide: Slide, name: str) -> None:

@@ -41,6 +41,7 @@ _COLOURS = (
     "shown",
     "clusters",
     "side_by_side",
+    "curtain",
 )
 
 
@@ -159,7 +160,7 @@ class Painter:
 
 def id_of(value: Any) -> Any:
     """Return a value if it is plain, else its identity."""
-    return value if isinstance(value, str | bool | tuple | None) else id(value)
+    return value if isinstance(value, str | bool | float | tuple | None) else id(value)
 
 
 def thick_boundaries(labels: np.ndarray, width: int = 3) -> np.ndarray:

@@ -98,6 +98,8 @@ def gesture_for(session: Session) -> Callable[[Viewer, Any], Iterator[None]]:
         tool = session.tool
         if tool == "pan" or session.fov is None or event.button != 1:
             return
+        if event.handled:  # by the curtain
+            return
         track = [np.asarray(event.position)[-2:]]
         how = how_of(event.modifiers)
         start = np.asarray(event.pos)
