@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +19,7 @@ from napari_scfm import __version__
 from napari_scfm.errors import ScfmError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from matplotlib.figure import Figure
 
@@ -83,6 +85,65 @@ def save(
             "Choose a folder that can be written to.",
         ) from error
     return path
+
+
+@contextmanager
+def whole_folder(folder: Path, mark: str) -> Iterator[Path]:
+    """Yield a folder to fill that takes its place when the block ends.
+
+    Parameters
+    ----------
+    folder
+        Where it will lie. A folder that holds ``mark`` is replaced.
+    mark
+        Name of a file that every folder of this kind holds.
+
+    Raises
+    ------
+    ScfmError
+        If something else lies there, or nothing can be written there.
+    """
+    check_folder(folder, mark)
+    fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        fresh.chmod(0o755)
+        yield fresh
+        if folder.exists():
+            shutil.rmtree(folder)
+        fresh.rename(folder)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def check_folder(folder: Path, mark: str) -> None:
+    """Refuse a folder that :func:`whole_folder` could not put in place.
+
+    Raises
+    ------
+    ScfmError
+        If something else lies there, or nothing can be written there.
+    """
+    there = folder.is_dir() and (not any(folder.iterdir()) or (folder / mark).is_file())
+    if folder.exists() and not there:
+        raise ScfmError(
+            f"{folder} exists and holds something else.",
+            "Choose another folder; nothing was written.",
+        )
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder.parent):
+            pass
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+
+
+def _unwritable(folder: Path, error: OSError) -> ScfmError:
+    return ScfmError(
+        f"{folder} cannot be written: {error.strerror or error}.",
+        "Choose another place.",
+    )
 
 
 def _write(

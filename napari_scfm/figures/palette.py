@@ -33,6 +33,8 @@ OKABE_ITO = (
     "#D55E00",
     "#CC79A7",
 )
+_ON_LIGHT = (4, 0, 2, 6, 1, 5)
+_ON_DARK = (1, 0, 2, 6, 3, 5)
 _STEPS = 256
 _MOST = 256
 # anchors of a dark-blue to mint map, low values readable on white and on black
@@ -153,6 +155,25 @@ def categorical(n: int) -> np.ndarray:
     colours = _category_colours(_MOST if n > 64 else 64 if n > 7 else 7)
     rgba = np.ones((n, 4), dtype=np.float32)
     rgba[:, :3] = colours[np.arange(n) % len(colours)]
+    return rgba
+
+
+def series(n: int, dark: bool = False) -> np.ndarray:
+    """Return colours for n lines or kinds of points, such as models.
+
+    Okabe and Ito's, in an order that reads on the page: no yellow on white, no dark
+    blue on black. From the seventh on they are :func:`categorical`'s.
+
+    Returns
+    -------
+    numpy.ndarray
+        (n, 4) float32 RGBA from 0 to 1.
+    """
+    order = _ON_DARK if dark else _ON_LIGHT
+    rgba = np.ones((n, 4), dtype=np.float32)
+    first = rgb(tuple(OKABE_ITO[i] for i in order))[:n]
+    rgba[: len(first), :3] = first
+    rgba[len(first) :] = categorical(n + 2)[len(first) + 2 :]
     return rgba
 
 

@@ -16,7 +16,6 @@ from scipy import sparse
 from napari_scfm.analysis.attention_field import attention_field
 from napari_scfm.analysis.streamlines import streamlines
 from napari_scfm.errors import ScfmError
-from napari_scfm.figures.charts import gene_chart, scatter_chart
 from napari_scfm.figures.export import compose, export_figure, shown_part
 from napari_scfm.figures.layout import nice_length, nice_ticks, wrap
 from napari_scfm.figures.overlay import clipped
@@ -379,21 +378,3 @@ def test_scale_bars_and_ticks_are_round_and_text_is_wrapped():
     lines = wrap("one two three four five six", 7.5, 20)
     assert len(lines) > 1
     assert " ".join(lines) == "one two three four five six"
-
-
-def test_charts_are_written(tmp_path: Path):
-    rng = np.random.default_rng(0)
-    truth = rng.poisson(3, 30_000).astype(float)
-    truth[0] = np.nan
-    path = scatter_chart(truth, truth + 1, tmp_path / "s.png", note="r = 1.00")
-    assert _width(path) == pytest.approx(70 / 25.4 * 300, abs=1)
-    scores = {"demo": rng.random(60), "ridge": rng.random(60)}
-    svg = gene_chart(scores, [f"G{i}" for i in range(60)], tmp_path / "g.svg")
-    text = svg.read_text("utf-8")
-    best = int(np.argmax(scores["demo"]))
-    assert f">G{best}</text>" in text
-    assert ">ridge</text>" in text
-    with pytest.raises(ScfmError, match="no hidden entry"):
-        scatter_chart(np.array([np.nan]), np.array([1.0]), tmp_path / "s.png")
-    with pytest.raises(ScfmError, match="no scores"):
-        gene_chart({}, [], tmp_path / "g.svg")

@@ -1,0 +1,1 @@
+"""Charts and the written report of an experiment, from plain tables and arrays."""

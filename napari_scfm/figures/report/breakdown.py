@@ -1,0 +1,197 @@
+"""Error against what may explain it: distance, sparsity, expression.
+
+All models on the same bins. The bars behind the lines say how many entries each bin
+averages, so that a wild bin of a few entries is seen as one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_scfm.analysis.breakdown import binned_error
+from napari_scfm.errors import ScfmError
+from napari_scfm.figures.report.chart import sentences
+from napari_scfm.figures.report.style import (
+    compact,
+    dress,
+    few_ticks,
+    legend,
+    many,
+    markers,
+    name_axes,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+    from napari_scfm.figures.report.data import ReportData
+    from napari_scfm.figures.report.style import Style
+
+_ROOM = 3.2
+"""The tallest bar of entries takes one part in this many of the height."""
+
+
+@dataclass(frozen=True)
+class Against:
+    """One thing that an error may depend on.
+
+    Attributes
+    ----------
+    table, column
+        Where its value is: per cell or per gene.
+    label
+        Of the axis.
+    without
+        Said where the result does not have it.
+    lost
+        Why an entry may have no value.
+    """
+
+    table: str
+    column: str
+    label: str
+    without: str
+    lost: str
+
+
+DISTANCE = Against(
+    "per_cell",
+    "distance",
+    "distance to the nearest visible cell, um",
+    "No coordinates, so no distances.",
+    "of cells without coordinates",
+)
+SPARSITY = Against(
+    "per_gene",
+    "sparsity",
+    "sparsity of the gene (share of cells without a count)",
+    "The result does not say how sparse the genes are.",
+    "of genes without a known sparsity",
+)
+EXPRESSION = Against(
+    "per_gene",
+    "expression",
+    "mean expression of the gene, log1p counts",
+    "The result does not say how strongly the genes are expressed.",
+    "of genes without a known expression",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Binned:
+    """Error of every model in bins of one value.
+
+    Attributes
+    ----------
+    against
+        What the bins are of.
+    model
+        Whose line stands in front.
+    tables
+        Model -> low, high, middle, rmse, mae, n_entries; the model's first.
+    left_out
+        How many entries are left out, and why.
+    """
+
+    against: Against
+    model: str
+    tables: dict[str, pd.DataFrame]
+    left_out: str = ""
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """All models' bins in one table."""
+        import pandas as pd
+
+        parts = [frame.assign(model=name) for name, frame in self.tables.items()]
+        whole = pd.concat(parts, ignore_index=True)
+        return whole[["model", *whole.columns.drop("model")]]
+
+
+def measure(data: ReportData, model: str, against: Against) -> Binned:
+    """Return the error of every model in bins.
+
+    Raises
+    ------
+    ScfmError
+        If the result does not have the value.
+    """
+    data.check(model)
+    values = _of_entries(data, against)
+    known = data.scored & np.isfinite(values)
+    if not known.any():
+        raise ScfmError(against.without, "")
+    names = (model, *(name for name in data.models if name != model))
+    x, truth = values[known], data.truth[known]
+    tables = {
+        name: binned_error(x, truth, data.predictions[name][known]) for name in names
+    }
+    lost = int((data.scored & ~known).sum())
+    why = f"Left out: {many(lost, 'entry', 'entries')} {against.lost}." if lost else ""
+    return Binned(against, model, tables, sentences(why, data.left_out))
+
+
+def _of_entries(data: ReportData, against: Against) -> np.ndarray:
+    """Return (entries,) the value of each entry's cell or gene, NaN where unknown."""
+    frame = getattr(data, against.table)
+    if frame.empty or against.column not in frame:
+        return np.full(len(data.truth), np.nan)
+    by_cell = against.table == "per_cell"
+    key, names, at = (
+        ("cell", data.cells, data.rows)
+        if by_cell
+        else ("gene", np.asarray(data.genes, dtype=object), data.columns)
+    )
+    value = frame.drop_duplicates(key).set_index(key)[against.column]
+    found = value.reindex(names).to_numpy(dtype=np.float64)
+    return np.asarray(found[at])
+
+
+def draw(axes: Axes, found: Binned, style: Style) -> str:
+    """Draw error against the value on axes; return the caption."""
+    dress(axes, style)
+    names = list(found.tables)
+    colours, marks = style.colours(names), markers(names)
+    first = found.tables[found.model]
+    _bars(axes, first, style)
+    for name, table in found.tables.items():
+        chosen = name == found.model
+        axes.plot(
+            table["middle"], table["rmse"], color=colours[name], marker=marks[name],
+            markersize=(0.5 if chosen else 0.4) * style.points, label=name,
+            linewidth=1.6 if chosen else 0.9, zorder=5 if chosen else 4,
+        )  # fmt: skip
+    low, high = float(first["low"].min()), float(first["high"].max())
+    room = 0.02 * (high - low) or 0.5
+    axes.set_xlim(low - room, high + room)
+    axes.set_ylim(0, max(float(t["rmse"].max()) for t in found.tables.values()) * 1.08)
+    few_ticks(axes)
+    name_axes(axes, found.against.label, "RMSE, log1p counts", style)
+    legend(axes, style)
+    entries = int(first["n_entries"].sum())
+    each = first["n_entries"][first["n_entries"] > 0]
+    return sentences(
+        f"{many(entries, 'hidden entry', 'hidden entries')} in {len(each)} bins; the "
+        f"bars say how many each holds ({compact(int(each.min()))} to "
+        f"{compact(int(each.max()))}).",
+        found.left_out,
+    )
+
+
+def _bars(axes: Axes, table: pd.DataFrame, style: Style) -> None:
+    """Draw the entries of each bin as faint bars on a scale of their own."""
+    behind = axes.twinx()
+    behind.set_zorder(axes.get_zorder() - 1)
+    axes.patch.set_visible(False)
+    sizes = table["n_entries"].to_numpy(dtype=float)
+    behind.bar(
+        table["low"], sizes, width=table["high"] - table["low"], align="edge",
+        color=style.theme.frame, alpha=0.55, linewidth=0.6,
+        edgecolor=style.theme.page,
+    )  # fmt: skip
+    behind.set_ylim(0, max(float(sizes.max(initial=0.0)), 1.0) * _ROOM)
+    behind.set_axis_off()
