@@ -9,9 +9,11 @@ import difflib
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from scipy import sparse
 
 from napari_scfm.errors import MaskError, named
+from napari_scfm.masks import bits
+from napari_scfm.masks.counts import cells_per_gene, expressed
+from napari_scfm.masks.draw import random_flags, random_words
 from napari_scfm.masks.mask import Mask
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
     from anndata import AnnData
+    from scipy import sparse
 
 Eligible = Literal["all", "expressed"]
 
@@ -90,24 +93,20 @@ def mask_entries(
             f"Entries cannot be chosen among {eligible!r}.",
             'Use eligible="all" or eligible="expressed".',
         )
-    cells, genes = table.shape
-    size = cells * genes
-    pool = None
-    if eligible == "expressed":
-        entries = sparse.coo_array(sparse.csr_array(table.X) > 0)
-        pool = np.sort(entries.row.astype(np.int64) * genes + entries.col)
-        size = len(pool)
-    drawn = np.random.default_rng(seed).choice(
-        size, round(fraction * size), replace=False, shuffle=False
+    rng = np.random.default_rng(seed)
+    if eligible == "all":
+        number = round(fraction * table.n_obs * table.n_vars)
+        words = random_words(table.shape, number, rng)
+        return Mask.packed(words, table.obs_names, table.var_names)
+    counts = expressed(table)
+    return from_flags(
+        table, counts, random_flags(counts.nnz, round(fraction * counts.nnz), rng)
     )
-    drawn = drawn if pool is None else pool[drawn]
-    return from_entries(table, drawn // max(genes, 1), drawn % max(genes, 1))
 
 
 def expressed_genes(table: AnnData) -> np.ndarray:
     """Return the positions of the genes with any count."""
-    totals = np.asarray(sparse.csr_array(table.X).sum(axis=0)).ravel()
-    return np.flatnonzero(totals > 0)
+    return np.flatnonzero(cells_per_gene(table))
 
 
 def mask_random_genes(table: AnnData, number: int, seed: int = 0) -> Mask:
@@ -145,16 +144,25 @@ def mask_random_cells(table: AnnData, fraction: float, seed: int = 0) -> Mask:
 
 def mask_block(table: AnnData, rows: np.ndarray, columns: np.ndarray) -> Mask:
     """Return the mask that hides some genes (columns) in some cells (rows)."""
-    return from_entries(
-        table, np.repeat(rows, len(columns)), np.tile(columns, len(rows))
-    )
+    chosen = np.zeros((1, table.n_vars), dtype=bool)
+    chosen[0, columns] = True
+    words = bits.zeros(table.shape)
+    words[rows] = bits.pack(chosen)
+    return Mask.packed(words, table.obs_names, table.var_names)
 
 
 def from_entries(table: AnnData, rows: np.ndarray, columns: np.ndarray) -> Mask:
     """Return the mask that hides the entries (rows[i], columns[i])."""
-    ones = np.ones(len(rows), dtype=bool)
-    hidden = sparse.coo_array((ones, (rows, columns)), shape=table.shape)
-    return Mask(hidden, table.obs_names, table.var_names)
+    words = bits.from_entries(rows, columns, table.shape)
+    return Mask.packed(words, table.obs_names, table.var_names)
+
+
+def from_flags(table: AnnData, counts: sparse.csr_array, flags: np.ndarray) -> Mask:
+    """Return the mask that hides the flagged ones of a table's stored entries."""
+    drawn = np.flatnonzero(flags)
+    before = np.concatenate([[0], np.cumsum(flags, dtype=np.int64)])[counts.indptr]
+    rows = np.repeat(np.arange(table.n_obs), np.diff(before))
+    return from_entries(table, rows, counts.indices[drawn])
 
 
 def positions(index: pd.Index, names: Sequence[str], kind: str) -> np.ndarray:
@@ -174,8 +182,8 @@ def positions(index: pd.Index, names: Sequence[str], kind: str) -> np.ndarray:
             "Make the names unique, for example with table.var_names_make_unique().",
         )
     place = np.asarray(index.get_indexer(pd.Index(names)), dtype=np.int64)
-    missing = [str(name) for name, at in zip(names, place, strict=True) if at < 0]
-    if missing:
+    if (place < 0).any():
+        missing = [str(names[at]) for at in np.flatnonzero(place < 0).tolist()]
         problems = [_unknown(name, index, kind) for name in missing[:_GUESSES]]
         close = difflib.get_close_matches(missing[0], list(index), n=3)
         hint = f"Did you mean {' or '.join(close)}?" if close else "Check the names."
@@ -209,7 +217,7 @@ def _listed(names: str | Iterable[str]) -> list[str]:
 def _cell_rows(table: AnnData, cells: Iterable[str] | np.ndarray) -> np.ndarray:
     if isinstance(cells, str):
         return positions(table.obs_names, [cells], "cell")
-    given = np.asarray(list(cells))
+    given = cells if isinstance(cells, np.ndarray) else np.asarray(list(cells))
     if given.dtype == bool and given.shape == (table.n_obs,):
         return np.flatnonzero(given)
     if np.issubdtype(given.dtype, np.integer):
@@ -220,4 +228,4 @@ def _cell_rows(table: AnnData, cells: Iterable[str] | np.ndarray) -> np.ndarray:
                 f"It holds {table.n_obs} cells, counted from 0.",
             )
         return given
-    return positions(table.obs_names, [str(name) for name in given], "cell")
+    return positions(table.obs_names, list(map(str, given)), "cell")

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from scipy import sparse
 
 from napari_scfm.errors import MaskError
 from napari_scfm.masks import combine
@@ -113,9 +112,7 @@ class MaskSpec(BaseModel):
         genes, cells = mask.whole_genes, mask.whole_cells
         if genes.all():
             cells = np.zeros_like(cells)
-        entries = sparse.coo_array(mask.matrix)
-        rest = ~cells[entries.row] & ~genes[entries.col]
-        row, column = entries.row[rest], entries.col[rest]
+        row, column = mask.scattered.entries
         order = np.lexsort((row, column))
         names = mask.cells[row[order]].tolist()
         ends = np.cumsum(np.bincount(column, minlength=len(genes))).tolist()

@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from scipy import sparse
 
 from napari_scfm.errors import MaskError
+from napari_scfm.masks.counts import cells_per_gene
 from napari_scfm.masks.make import mask_genes
 
 if TYPE_CHECKING:
@@ -31,8 +31,7 @@ def strata(table: AnnData) -> pd.Series:
     """Return each gene's stratum, a categorical; missing for genes without counts."""
     import pandas as pd
 
-    counts = sparse.csr_array(table.X)
-    expressed = np.bincount(counts.indices[counts.data > 0], minlength=table.n_vars)
+    expressed = cells_per_gene(table)
     share_of_zeros = 1 - expressed / max(table.n_obs, 1)
     codes = np.searchsorted(_EDGES, share_of_zeros, side="right")
     names = np.array(STRATA, dtype=object)[codes]
