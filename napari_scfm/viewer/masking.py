@@ -310,4 +310,4 @@ def hidden_share_of_cells(mask: Mask | None, n: int) -> np.ndarray:
 
 def hidden_per_cell(mask: Mask) -> np.ndarray:
     """Return (cells,) number of hidden entries of each cell."""
-    return np.diff(mask.matrix.indptr)
+    return mask.hidden_per_cell
