@@ -21,6 +21,7 @@ _HOME = {
     "FieldOfView": "slides.slide",
     "Influence": "experiments.influenced",
     "Mask": "masks.mask",
+    "MaskSpec": "masks.spec",
     "ModelInfo": "models.base",
     "Progress": "progress",
     "ReadReport": "slides.report",
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
     from napari_scfm.masks.dropout import mask_dropout
     from napari_scfm.masks.make import mask_cells, mask_entries, mask_genes
     from napari_scfm.masks.mask import Mask
+    from napari_scfm.masks.spec import MaskSpec
     from napari_scfm.masks.strata import mask_strata
     from napari_scfm.models.attention import Attention
     from napari_scfm.models.base import CellModel, ModelInfo
