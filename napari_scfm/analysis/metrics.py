@@ -147,39 +147,67 @@ def _columns(y: Floats, x: Floats, off: Floats, groups: Groups) -> Columns:
     }
 
 
-def score_entries(entries: Entries, prediction: NDArray[Any]) -> Scores:
+def score_entries(
+    entries: Entries, prediction: NDArray[Any], hidden: Entries | None = None
+) -> Scores:
     """Return everything that a prediction of hidden entries scored.
 
     Parameters
     ----------
     entries
-        What was hidden.
+        What to score.
     prediction
         (entries,) predicted counts; NaN = not predicted.
+    hidden
+        All that was hidden, where that is more than is scored, for counting what was
+        left out.
     """
+    hidden = hidden or entries
     there = ~np.isnan(prediction)
-    seen = entries.kept(there)
-    guess = clipped(prediction[there])
+    seen, guess = entries.kept(there), clipped(prediction[there])
     logs, off = np.log1p(guess), np.abs(guess - clipped(seen.truth))
     genes = _columns(seen.logs, logs, off, seen.by_gene)
     cells = _columns(seen.logs, logs, off, seen.by_cell)
-    genes["n_unpredicted"] = entries.by_gene.size - seen.by_gene.size
-    cells["n_unpredicted"] = entries.by_cell.size - seen.by_cell.size
+    genes["n_unpredicted"] = hidden.by_gene.size - seen.by_gene.size
+    cells["n_unpredicted"] = hidden.by_cell.size - seen.by_cell.size
     tables = seen.confusions(logs)
+    summary = _summary(genes, tables, off, seen, hidden)
+    return Scores(summary, genes | level_metrics(tables), cells, tables)
+
+
+def summarise_entries(
+    entries: Entries, prediction: NDArray[Any], hidden: Entries | None = None
+) -> dict[str, Any]:
+    """Return the summary of :func:`score_entries` alone, in less time."""
+    there = ~np.isnan(prediction)
+    seen, guess = entries.kept(there), clipped(prediction[there])
+    logs, off = np.log1p(guess), np.abs(guess - clipped(seen.truth))
+    genes = _columns(seen.logs, logs, off, seen.by_gene)
+    return _summary(genes, seen.confusions(logs), off, seen, hidden or entries)
+
+
+def _summary(
+    genes: Columns,
+    tables: NDArray[np.int64],
+    off: Floats,
+    seen: Entries,
+    hidden: Entries,
+) -> dict[str, Any]:
+    """Return the row that :func:`summarise` describes."""
     levels = level_metrics(tables.sum(axis=0, keepdims=True))
-    summary = _gene_means(genes) | {name: one[0].item() for name, one in levels.items()}
     expressed = seen.truth > 0
-    summary |= {
+    return {
+        **_gene_means(genes),
+        **{name: one[0].item() for name, one in levels.items()},
         "mae_counts": _mean(off),
         "mae_counts_expressed": _mean(off[expressed]),
         "n_entries": len(seen),
         "n_entries_expressed": int(expressed.sum()),
-        "n_entries_unpredicted": len(entries) - len(seen),
+        "n_entries_left_out": len(hidden) - len(seen),
         "n_entries_without_levels": len(seen) - int(tables.sum()),
-        **_numbers(genes, entries),
+        **_numbers(genes, hidden),
         "scale": SCALE,
     }
-    return Scores(summary, genes | level_metrics(tables), cells, tables)
 
 
 def _gene_means(genes: Columns) -> dict[str, Any]:
@@ -244,8 +272,9 @@ def summarise(
         MCC is NaN where all true levels are the same.
     ``mcc_all_flat``, ``mcc_expressed_flat``
         Whether an MCC is 0 because all predicted levels are the same.
-    ``n_entries``, ``n_entries_expressed``, ``n_entries_unpredicted``
-        Scored entries, those of them with a count, and entries without prediction.
+    ``n_entries``, ``n_entries_expressed``, ``n_entries_left_out``
+        Scored entries, those of them with a count, and hidden entries that are not
+        scored because nobody, or not everybody, predicts them.
     ``n_genes``, ``n_genes_scored``, ``n_genes_unpredicted``
         Genes with hidden entries; those of them that mse, rmse and mae average, and
         those left out because nothing of them is predicted.
@@ -263,7 +292,7 @@ def summarise(
         Scale of mse, rmse, mae, pearson and cosine.
     """
     entries = Entries.of_matrices(truth, hidden, counts)
-    return score_entries(entries, prediction[entries.rows, entries.columns]).summary
+    return summarise_entries(entries, prediction[entries.rows, entries.columns])
 
 
 def level_confusion(

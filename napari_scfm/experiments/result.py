@@ -21,7 +21,7 @@ from napari_scfm.experiments.spec import ExperimentSpec, read_spec
 if TYPE_CHECKING:
     import pandas as pd
 
-TABLES = ("confusion", "calibration", "per_fov")
+TABLES = ("confusion", "calibration", "per_fov", "per_stratum")
 """Tables that a result may lack, each a file of its own."""
 
 
@@ -92,6 +92,8 @@ class ExperimentResult:
         were repeated.
     per_fov
         One row per field of view and model.
+    per_stratum
+        One row per sparsity stratum and model.
     """
 
     spec: ExperimentSpec
@@ -108,6 +110,7 @@ class ExperimentResult:
     confusion: pd.DataFrame = field(default_factory=_no_rows)
     calibration: pd.DataFrame = field(default_factory=_no_rows)
     per_fov: pd.DataFrame = field(default_factory=_no_rows)
+    per_stratum: pd.DataFrame = field(default_factory=_no_rows)
 
     @property
     def models(self) -> list[str]:
