@@ -97,7 +97,7 @@ def _distance(table: AnnData, shows: np.ndarray) -> np.ndarray:
     from scipy.spatial import cKDTree
 
     places = np.asarray(table.obsm[keys.SPATIAL], dtype=np.float64)[:, :2]
-    placed: np.ndarray = np.isfinite(places).all(axis=1)
+    placed = np.asarray(np.isfinite(places).all(axis=1))
     for rows in bags(table):
         near, ask = rows[placed[rows] & shows[rows]], rows[placed[rows]]
         if len(near):
