@@ -42,6 +42,7 @@ _HOME = {
     "perturb": "experiments.perturb",
     "read_slide": "slides.read",
     "run_experiment": "experiments.run",
+    "run_on_slide": "experiments.slide_experiment",
     "streamlines": "analysis.streamlines",
     "train": "training.train",
 }
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from napari_scfm.experiments.perturb import perturb
     from napari_scfm.experiments.result import ExperimentResult, load_result
     from napari_scfm.experiments.run import run_experiment
+    from napari_scfm.experiments.slide_experiment import run_on_slide
     from napari_scfm.experiments.spec import ExperimentSpec
     from napari_scfm.figures.export import export_figure
     from napari_scfm.masks.dropout import mask_dropout

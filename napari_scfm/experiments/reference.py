@@ -7,6 +7,7 @@ since not measured is not zero.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -51,6 +52,37 @@ def without_tested(
     return (None if same.all() else reference[~same].copy()), [note]
 
 
+@dataclass(frozen=True)
+class Joined:
+    """A reference in the columns of a table, ready to be put below it.
+
+    Attributes
+    ----------
+    cells
+        (cells, genes) with the table's genes; 0 where the reference lacks one.
+    missing
+        (cells, genes) CSR: True where it lacks one.
+    """
+
+    cells: AnnData
+    missing: sparse.csr_array
+
+    def under(self, shown: AnnData, mask: Mask) -> tuple[AnnData, Mask]:
+        """Return visible cells and reference as one table, with one mask."""
+        import pandas as pd
+        from anndata import AnnData
+
+        obs = pd.concat([shown.obs, self.cells.obs])[list(self.cells.obs.columns)]
+        obsm = {
+            name: np.concatenate([shown.obsm[name], values])
+            for name, values in self.cells.obsm.items()
+        }
+        counts = sparse.vstack([shown.X, self.cells.X], format="csr")
+        table = AnnData(counts, obs=obs, var=shown.var.copy(), obsm=obsm)
+        hidden = sparse.vstack([mask.matrix, self.missing], format="csr")
+        return table, Mask(hidden, table.obs_names, table.var_names)
+
+
 def side_by_side(
     shown: AnnData, mask: Mask, reference: AnnData | None
 ) -> tuple[AnnData, Mask]:
@@ -63,8 +95,24 @@ def side_by_side(
     """
     if reference is None:
         return shown, mask
-    from anndata import concat
+    return joined(shown, reference).under(shown, mask)
 
+
+def joined(shown: AnnData, reference: AnnData) -> Joined:
+    """Bring a reference into the columns of a table.
+
+    Parameters
+    ----------
+    shown
+        Names the genes, and says whether cells have fields of view and places.
+    reference
+        Cells with counts of their own.
+
+    Raises
+    ------
+    SpecError
+        If the two share no gene.
+    """
     place = reference.var_names.get_indexer(shown.var_names)
     if (place < 0).all():
         raise SpecError(
@@ -72,12 +120,8 @@ def side_by_side(
             f"{named(reference.var_names, 3)}, the table {named(shown.var_names, 3)}.",
             "Name the genes of both in the same way.",
         )
-    other = _aligned(reference, shown, place)
-    combined = concat([shown, other])
-    combined.var = shown.var.copy()
-    missing = np.broadcast_to(place < 0, (other.n_obs, shown.n_vars))
-    hidden = sparse.vstack([mask.matrix, sparse.csr_array(missing)], format="csr")
-    return combined, Mask(hidden, combined.obs_names, combined.var_names)
+    lacking = np.broadcast_to(place < 0, (reference.n_obs, shown.n_vars))
+    return Joined(_aligned(reference, shown, place), sparse.csr_array(lacking))
 
 
 def _aligned(reference: AnnData, shown: AnnData, place: np.ndarray) -> AnnData:

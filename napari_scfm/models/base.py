@@ -129,6 +129,21 @@ class CellModel(ABC):
         """
         return self
 
+    def drawing(self, seed: int) -> CellModel:
+        """Return the model with a latent that is drawn instead of its most likely one.
+
+        The same seed draws the same; the model itself is not changed.
+
+        Raises
+        ------
+        ModelError
+            If the model has no distribution to draw from.
+        """
+        raise ModelError(
+            f"Model {self.info.name} has no latent to draw from.",
+            "Repeat its predictions under resampled masks instead (spread: mask).",
+        )
+
     def save(self, folder: str | Path) -> Path:
         """Write safetensors and ``config.json`` into a folder; return it."""
         raise ModelError(

@@ -146,9 +146,9 @@ def test_a_reference_without_some_genes_or_places(halves):
     ],
 )
 def test_refusals(halves, mask, words):
-    table, reference = halves
+    table, _ = halves
     with pytest.raises(ScfmError, match=words):
-        scfm.run_experiment(table, spec_for(table, **mask), reference)
+        scfm.run_experiment(table, spec_for(table, **mask))
 
 
 def test_a_reference_of_another_species(halves):

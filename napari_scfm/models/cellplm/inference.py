@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
     from napari_scfm.models.cellplm.flow import Flows
+    from napari_scfm.models.cellplm.latent import Drawn
     from napari_scfm.models.cellplm.network import CellPLMNetwork
     from napari_scfm.models.cellplm.reading import Bag
 
@@ -89,7 +90,7 @@ class Inference:
         table: AnnData,
         bag: Bag,
         rows: np.ndarray,
-        uniform: Tensor | None = None,
+        drawn: Tensor | Drawn | None = None,
         tick: Callable[[int], None] | None = None,
     ) -> Tensor:
         """Return (cells, latent) of a bag.
@@ -100,15 +101,15 @@ class Inference:
             The table of the bag.
         bag, rows
             Visible counts, and the position of their columns in the gene list.
-        uniform
-            Draws of a mixture latent, or None.
+        drawn
+            Draws of a latent, or None.
         tick
             Told each layer before it starts; what it raises stops the work.
         """
 
         def act() -> Tensor:
             start, aside = self._start(table, bag, rows)
-            z = self.to_latent(self._encoded(start, tick), uniform)
+            z = self.to_latent(self._encoded(start, tick), drawn)
             return z if aside is None else z + aside
 
         return self.spared(act)
@@ -189,11 +190,11 @@ class Inference:
         out: Tensor = self.network.encoder(x, tick)
         return out
 
-    def to_latent(self, x: Tensor, uniform: Tensor | None = None) -> Tensor:
+    def to_latent(self, x: Tensor, drawn: Tensor | Drawn | None = None) -> Tensor:
         """Return (cells, latent) of the encoder's output."""
         norm, latent = self.network.pre_latent_norm, self.network.latent
         parts = cell_blocks(len(x), self.block) or [slice(0)]
-        draws = [None if uniform is None else uniform[part] for part in parts]
+        draws = [None if drawn is None else drawn[part] for part in parts]
         found = [latent(norm(x[p]), u) for p, u in zip(parts, draws, strict=True)]
         return torch.cat(found)
 

@@ -24,6 +24,26 @@ if TYPE_CHECKING:
 MIXTURE_WIDTH = 512
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """Draws of a latent at evaluation.
+
+    Attributes
+    ----------
+    noise
+        (cells, latent) standard normal.
+    uniform
+        (cells, clusters) uniform, for the components of a mixture.
+    """
+
+    noise: Tensor
+    uniform: Tensor
+
+    def __getitem__(self, cells: slice) -> Drawn:
+        """Return the draws of some cells."""
+        return Drawn(self.noise[cells], self.uniform[cells])
+
+
 class PlainLatent(nn.Module):
     """``ae``: one linear map."""
 
@@ -244,7 +264,23 @@ class Latent(nn.Module):
         """The latent itself."""
         return self.layers[1]
 
-    def forward(self, hidden: Tensor, uniform: Tensor | None = None) -> Tensor:
-        """Return (cells, latent)."""
-        out: Tensor = self.chosen(hidden, uniform)
+    def forward(self, hidden: Tensor, drawn: Tensor | Drawn | None = None) -> Tensor:
+        """Return (cells, latent).
+
+        Parameters
+        ----------
+        hidden
+            (cells, width).
+        drawn
+            Uniform draws of a mixture's component; or draws of all that a latent has;
+            or None for the most likely latent.
+        """
+        out: Tensor
+        if not isinstance(drawn, Drawn):
+            out = self.chosen(hidden, drawn)
+        elif isinstance(self.chosen, MixtureLatent):
+            out = self.chosen.sample(hidden, drawn.noise, drawn.uniform, hard=True)[0]
+        else:
+            assert isinstance(self.chosen, VariationalLatent)
+            out = self.chosen.sample(hidden, drawn.noise)[0]
         return out

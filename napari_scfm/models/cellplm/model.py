@@ -7,6 +7,7 @@ latent is drawn, with a seed.
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,7 +28,7 @@ from napari_scfm.models.cellplm.inference import Inference
 from napari_scfm.models.cellplm.info import MINI, MINI_FOLDER, model_info
 from napari_scfm.models.cellplm.neighbourhood import check_neighbourhood
 from napari_scfm.models.cellplm.notes import position_note
-from napari_scfm.models.cellplm.passes import Draws, Passes
+from napari_scfm.models.cellplm.passes import Draws, LatentDraws, Passes
 from napari_scfm.models.cellplm.predicting import Predictions, asked_genes
 from napari_scfm.models.cellplm.reading import TableReading
 from napari_scfm.models.devices import pick_device
@@ -85,6 +86,7 @@ class CellPLM(CellModel):
         self.seed = seed
         self.load_report = LoadReport()
         self.draws: Callable[[int, int], Tensor] | None = None
+        self._drawn_with: int | None = None
 
     @classmethod
     def load(
@@ -302,6 +304,23 @@ class CellPLM(CellModel):
             self.notes += [] if said else [IGNORES]
         return found
 
+    def drawing(self, seed: int) -> CellPLM:
+        """Return the model with a latent that is drawn, with a seed.
+
+        A variational latent is drawn around its mean; of a mixture the component is
+        drawn first. Everything else is as without.
+
+        Raises
+        ------
+        ModelError
+            If the latent is plain, as those of networks trained by this package are.
+        """
+        if self.config.latent_mod == "ae":
+            super().drawing(seed)
+        other = copy.copy(self)
+        other._drawn_with = seed
+        return other
+
     def save(self, folder: str | Path) -> Path:
         """Write ``model.safetensors`` and ``config.json``; return the folder."""
         return save_network(self.network, self.config, folder)
@@ -321,4 +340,6 @@ class CellPLM(CellModel):
             self._note(note)
         seed = self.seed if self.compat else None
         draws = Draws(self.config, self.device, seed, self.draws)
+        if self._drawn_with is not None:
+            draws = LatentDraws(self.config, self.device, self._drawn_with)
         return Passes(self._runs, reading, self.info.name, draws, progress)

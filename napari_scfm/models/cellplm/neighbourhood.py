@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from napari_scfm.models.cellplm.config import CellPLMConfig
     from napari_scfm.models.cellplm.inference import Inference
+    from napari_scfm.models.cellplm.latent import Drawn
     from napari_scfm.models.cellplm.predicting import Predictions
     from napari_scfm.models.cellplm.reading import Bag, TableReading
 
@@ -89,7 +90,7 @@ def predict_hidden(
     reading: TableReading,
     into: Predictions,
     size: int,
-    draw: Callable[[int], Tensor | None],
+    draw: Callable[[int], Tensor | Drawn | None],
 ) -> Iterator[tuple[int, int]]:
     """Predict every hidden cell in its own small bag; yields (done, total) cells.
 
@@ -103,7 +104,7 @@ def predict_hidden(
     size
         Observed cells per small bag.
     draw
-        Returns the draws of a mixture latent for a number of cells.
+        Returns the draws of a latent for a number of cells.
     """
     groups = [(bag, small_bags(bag, size)) for bag in reading]
     total = sum(len(rows) for _, rows in groups)
@@ -129,8 +130,10 @@ class _Batch:
         xy = bag.positions[rows]
         self.positions = np.stack([scale_coordinates(one) for one in xy])
 
-    def predict(self, into: Predictions, sums: Tensor, uniform: Tensor | None) -> None:
-        z = self.runs.spared(lambda: self._latent(sums, uniform))
+    def predict(
+        self, into: Predictions, sums: Tensor, drawn: Tensor | Drawn | None
+    ) -> None:
+        z = self.runs.spared(lambda: self._latent(sums, drawn))
         visible = np.asarray(self.bag.counts.sum(axis=1))
         for number, rows in enumerate(self.rows):
             parts = self.runs.means(z[number], into.genes)
@@ -142,10 +145,10 @@ class _Batch:
             into.put(cell, means[:1])
             into.factor[cell] = factor[0]
 
-    def _latent(self, sums: Tensor, uniform: Tensor | None) -> Tensor:
+    def _latent(self, sums: Tensor, drawn: Tensor | Drawn | None) -> Tensor:
         """Return (bags, cells, latent)."""
         number, cells = self.rows.shape
         where = torch.as_tensor(self.rows.ravel(), device=sums.device)
         x = self.runs.embedded(sums[where], self.positions.reshape(-1, 2))
         x = self.runs.network.encoder(x.view(number, cells, -1))
-        return self.runs.to_latent(x.flatten(0, 1), uniform).view(number, cells, -1)
+        return self.runs.to_latent(x.flatten(0, 1), drawn).view(number, cells, -1)

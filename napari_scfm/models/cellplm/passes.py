@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from napari_scfm.models.cellplm.latent import Drawn
 from napari_scfm.models.cellplm.neighbourhood import predict_hidden
 from napari_scfm.models.cellplm.reading import LARGEST_BAG
 from napari_scfm.progress import report
@@ -53,7 +54,7 @@ class Draws:
         self.generator = torch.Generator().manual_seed(seed or 0)
         self.given = given
 
-    def __call__(self, cells: int) -> Tensor | None:
+    def __call__(self, cells: int) -> Tensor | Drawn | None:
         """Return (cells, clusters) draws, or None."""
         if not self.active:
             return None
@@ -61,6 +62,20 @@ class Draws:
             return self.given(cells, self.clusters).to(self.device)
         drawn = torch.rand((cells, self.clusters), generator=self.generator)
         return drawn.to(self.device)
+
+
+class LatentDraws(Draws):
+    """Draws of all that a latent has, the same for the same seed."""
+
+    def __init__(self, config: CellPLMConfig, device: torch.device, seed: int) -> None:
+        super().__init__(config, device, seed)
+        self.width = config.post_latent_dim
+
+    def __call__(self, cells: int) -> Drawn:
+        """Return draws for some cells."""
+        noise = torch.randn((cells, self.width), generator=self.generator)
+        uniform = torch.rand((cells, self.clusters), generator=self.generator)
+        return Drawn(noise.to(self.device), uniform.to(self.device))
 
 
 class Passes:

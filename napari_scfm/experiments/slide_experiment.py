@@ -1,0 +1,223 @@
+"""An experiment on fields of view of a slide, each tested in turn.
+
+The window and the command line both come here, so that their numbers are the same.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_scfm import keys
+from napari_scfm.errors import MaskError, SlideError, SpecError, named
+from napari_scfm.experiments.fingerprint import SHORT, fingerprint
+from napari_scfm.experiments.guess import guess, refuse_nothing_left
+from napari_scfm.experiments.guessers import load_guessers
+from napari_scfm.experiments.judge import judge
+from napari_scfm.experiments.localise import (
+    Place,
+    columns_of,
+    refuse_unknown,
+    skipped_note,
+    within,
+)
+from napari_scfm.experiments.run import hidden_of, tested_cells
+from napari_scfm.progress import Progress
+from napari_scfm.slides.checks import check_table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from anndata import AnnData
+
+    from napari_scfm.experiments.guess import Guessed
+    from napari_scfm.experiments.guessers import Guesser
+    from napari_scfm.experiments.result import ExperimentResult
+    from napari_scfm.experiments.spec import ExperimentSpec
+    from napari_scfm.models.base import CellModel
+    from napari_scfm.progress import ProgressCallback
+    from napari_scfm.slides.slide import Slide
+
+_STEPS = 1000
+"""Steps of progress per field of view."""
+
+
+def run_on_slide(
+    slide: Slide,
+    spec: ExperimentSpec,
+    progress: ProgressCallback | None = None,
+    models: Mapping[str, CellModel] | None = None,
+) -> ExperimentResult:
+    """Run an experiment on one or more fields of view of a slide.
+
+    Each is tested alone: the mask is drawn in it, its models see only it, and the
+    baselines learn from the reference, by default all other FOVs. The result has one
+    row per model over the entries of all FOVs, and one per FOV.
+
+    Parameters
+    ----------
+    slide
+        Where the cells are.
+    spec
+        What to hide and who guesses; its ``fovs`` (empty: the slide's first).
+    progress
+        Told by each model as it works; Cancelled raised in it stops at once.
+    models
+        Loaded models by the names of the spec; the others are loaded.
+
+    Raises
+    ------
+    SpecError
+        If a tested FOV is in the reference, nothing is hidden in any, or the spec
+        was written for another slide and does not fit this one.
+    SlideError
+        If the slide lacks a FOV; all such are named.
+    ScfmError
+        As :func:`napari_scfm.run_experiment`.
+    """
+    spec = _placed(slide, spec)
+    spec, notes = _fingerprinted(slide, spec)
+    try:
+        tested, skipped = _tested(slide, spec)
+    except MaskError as error:
+        if not notes:
+            raise
+        raise SpecError(
+            f"{notes[0]} It does not fit this one: {error.message}",
+            error.action,
+            error.problems,
+        ) from error
+    if skipped:
+        notes.append(skipped_note(skipped))
+    guessers = load_guessers(spec, models)
+    found = []
+    for number, (fov, mine) in enumerate(tested.items()):
+        tell = _part(progress, fov, number, len(tested))
+        found.append(_guessed(slide, fov, mine, guessers, tell))
+    if len(found) > 1:
+        notes.append(
+            f"The numbers pool {len(found)} fields of view; correlations are then "
+            "inflated by differences between them: see those of each one."
+        )
+    return judge(spec, found, guessers, notes)
+
+
+def _placed(slide: Slide, spec: ExperimentSpec) -> ExperimentSpec:
+    """Return the spec with its slide and FOVs written out."""
+    if not slide.fovs:
+        raise SlideError(
+            f"Slide {slide.path} has no field of view with cells.",
+            "Choose a slide that has.",
+        )
+    fovs = tuple(dict.fromkeys(spec.fovs)) or (slide.fovs[0],)
+    unknown = [
+        name for name in (*fovs, *(spec.reference or ())) if name not in slide.fovs
+    ]
+    if unknown:
+        raise SlideError(
+            f"Slide {slide.name} has no field of view {named(unknown)}.",
+            f"Choose among {named(slide.fovs, 12)}.",
+        )
+    both = [name for name in fovs if name in (spec.reference or ())]
+    if both:
+        raise SpecError(
+            f"FOV {named(both)} is predicted and cannot be its own reference.",
+            "Leave it out of the reference: by default every FOV is tested with all "
+            "others as reference.",
+        )
+    place = {"fovs": fovs, "slide": slide.name, "slide_path": str(slide.path)}
+    return spec.model_copy(update=place)
+
+
+def _fingerprinted(
+    slide: Slide, spec: ExperimentSpec
+) -> tuple[ExperimentSpec, list[str]]:
+    """Return the spec with the slide's fingerprint, and what to say of another."""
+    now = fingerprint(slide.table)
+    notes = []
+    if spec.fingerprint not in ("", now):
+        notes.append(
+            "This spec was run before on a slide with other counts or names "
+            f"(fingerprint {spec.fingerprint[:SHORT]}, now {now[:SHORT]})."
+        )
+    return spec.model_copy(update={"fingerprint": now}), notes
+
+
+def _tested(
+    slide: Slide, spec: ExperimentSpec
+) -> tuple[dict[str, ExperimentSpec], dict[str, str]]:
+    """Return the FOVs that are tested, with the spec of each, and why not others."""
+    if len(spec.fovs) == 1:
+        fov = spec.fovs[0]
+        return {fov: spec}, {}
+    columns = columns_of(spec.mask)
+    places = {f: Place.of(slide.fov(f).table.obs, columns) for f in spec.fovs}
+    refuse_unknown(spec.mask, places.values())
+    tested, skipped = {}, {}
+    first: SpecError | MaskError | None = None
+    for fov, place in places.items():
+        own = spec.model_copy(update={"mask": within(spec.mask, place), "fovs": (fov,)})
+        try:
+            hidden_of(tested_cells(slide.fov(fov).table, own), own)
+        except (SpecError, MaskError) as error:
+            first = first or error
+            skipped[fov] = error.message.rstrip(".")
+        else:
+            tested[fov] = own
+    if first is not None and not tested:
+        raise first
+    return tested, skipped
+
+
+def _guessed(
+    slide: Slide,
+    fov: str,
+    spec: ExperimentSpec,
+    guessers: list[Guesser],
+    progress: ProgressCallback | None,
+) -> Guessed:
+    table = slide.fov(fov).table
+    check_table(table, f"Field of view {fov}", coordinates=False)
+    table = tested_cells(table, spec)
+    mask = hidden_of(table, spec)
+    reference = reference_of(slide, fov, spec.reference)
+    if not spec.in_turn:
+        refuse_nothing_left(mask, reference is not None)
+    return guess(table, mask, spec, reference, guessers, progress)
+
+
+def reference_of(
+    slide: Slide, fov: str, names: tuple[str, ...] | None = None
+) -> AnnData | None:
+    """Return the cells in which everything was measured, None without any.
+
+    Parameters
+    ----------
+    slide
+        Where they are.
+    fov
+        The tested field of view, which is never among them.
+    names
+        Fields of view; None for all others.
+    """
+    if names is None:
+        names = tuple(slide.fovs)
+    names = tuple(name for name in names if name != fov)
+    if not names:
+        return None
+    return slide.table[slide.table.obs[keys.FOV].isin(names)].copy()
+
+
+def _part(
+    progress: ProgressCallback | None, fov: str, number: int, total: int
+) -> ProgressCallback | None:
+    """Return what one FOV tells its progress to."""
+    if progress is None or total == 1:
+        return progress
+
+    def tell(now: Progress) -> None:
+        text = f"FOV {fov} ({number + 1} of {total}), {now.message}"
+        part = now.done / now.total if now.total else 0.0
+        done = round((number + part) * _STEPS)
+        progress(Progress(done, total * _STEPS, text))
+
+    return tell
