@@ -8,6 +8,8 @@ from pathlib import Path
 # small arrays everywhere: threads that wait for one another make a busy machine slow
 for _library in ("OMP", "OPENBLAS", "MKL"):
     os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
+# a session that one test leaves behind must not be offered to the next
+os.environ["NAPARI_SCFM_AUTOSAVE"] = "0"
 
 import pytest  # noqa: E402
 

@@ -134,6 +134,16 @@ def predict(session: Session) -> None:
     press()
 
 
+def save_session(session: Session) -> None:
+    """Save the session where it was saved before, or ask where."""
+    press = session.parts.get("save session")
+    if press is None:
+        raise SlideError(
+            "The workbench is not open.", "Open it from Plugins > napari-scfm first."
+        )
+    press()
+
+
 def toggle_curtain(session: Session) -> None:
     """Draw the curtain between truth and prediction, or take it away."""
     if session.curtain is not None:
@@ -209,6 +219,7 @@ COMMANDS: dict[str, Callable[[Viewer, Session], Any]] = {
     "undo": lambda _, session: masking.undo(session),
     "redo": lambda _, session: masking.redo(session),
     "predict": lambda _, session: predict(session),
+    "save_session": lambda _, session: save_session(session),
     "blink": lambda _, session: blink(session),
     "curtain": lambda _, session: toggle_curtain(session),
     "side_by_side": lambda _, session: toggle_side_by_side(session),

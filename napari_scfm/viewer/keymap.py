@@ -39,6 +39,7 @@ KEYS: tuple[Key, ...] = (
     Key("Control-Z", "undo", "undo the last mask"),
     Key("Control-Shift-Z", "redo", "redo the mask"),
     Key("Control-Enter", "predict", "guess back what is hidden"),
+    Key("Control-Shift-S", "save_session", "save the session"),
     Key("T", "blink", "blink truth and prediction"),
     Key("N", "side_by_side", "truth, prediction and error side by side"),
     Key("/", "curtain", "draw a curtain between truth and prediction"),

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import napari_scfm
-from napari_scfm.errors import counted
 from napari_scfm.experiments.files import atomic_path
 from napari_scfm.viewer import session_parts as parts
 from napari_scfm.viewer.session_file import (
@@ -195,18 +194,3 @@ def used_parts(written: SessionFile) -> list[str]:
     """Return the names of the parts that a session's file speaks of."""
     found = [written.comparison, written.clusters, written.stream, written.model]
     return [one.part for one in found if one is not None and one.part]
-
-
-def told(scene: Scene) -> str:
-    """Return what a session holds, for a sentence: ``F004, 34 cells hidden``."""
-    from napari_scfm.masks.describe import describe
-
-    parts_ = [scene.fov]
-    steps = scene.masks.get(scene.fov)
-    if steps is not None and steps.current.mask.n_hidden:
-        parts_.append(describe(steps.current.spec))
-    if scene.comparison is not None:
-        parts_.append(f"prediction by {scene.comparison.model}")
-    if len(scene.selection):
-        parts_.append(f"{counted(len(scene.selection), 'cell')} selected")
-    return ", ".join(parts_)

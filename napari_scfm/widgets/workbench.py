@@ -24,6 +24,7 @@ from napari_scfm.viewer.keymap import KEYS, key_of
 from napari_scfm.viewer.session import Message, bare, session_of
 from napari_scfm.widgets.jobs import Jobs
 from napari_scfm.widgets.legend import LegendView
+from napari_scfm.widgets.session_bar import SessionBar
 from napari_scfm.widgets.step import Context, Step, hint
 from napari_scfm.widgets.step_attention import AttentionStep
 from napari_scfm.widgets.step_clusters import ClustersStep
@@ -101,6 +102,7 @@ class Workbench(QWidget):
         self.export = ExportStep(self.context)
         self.keys = Step("Keys", self.context)
         self.keys.body.addWidget(hint(key_table()))
+        self.sessions = SessionBar(self)
         self._lay_out()
         self._connect()
         self.setAcceptDrops(True)
@@ -155,6 +157,7 @@ class Workbench(QWidget):
         layout.addWidget(self.progress)
         layout.addWidget(self.legend)
         layout.addWidget(scroll, 1)
+        layout.addWidget(self.sessions)
         self.setMinimumWidth(WIDTH - 20)
         for step in (self.slide, self.colour):
             step.expand(animate=False)
@@ -165,10 +168,10 @@ class Workbench(QWidget):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        """Open the slide that was dropped on the dock."""
+        """Open the slide, session or result that was dropped on the dock."""
         path = event.mimeData().urls()[0].toLocalFile()
         event.acceptProposedAction()
-        self.slide.open_path(path)
+        self.sessions.open_any(path)
 
     def sizeHint(self) -> QSize:
         """Ask for a dock that shows every step without cutting labels."""
