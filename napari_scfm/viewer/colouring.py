@@ -25,7 +25,7 @@ UNKNOWN = np.array([0.55, 0.55, 0.55, 0.25], dtype=np.float32)
 HIDDEN = np.array([1.0, 0.35, 0.75, 1.0], dtype=np.float32)
 """Ring around cells that are hidden from the model."""
 
-PARTLY = np.array([1.0, 0.75, 0.92], dtype=np.float32)
+PARTLY = np.array([1.0, 0.6, 0.85], dtype=np.float32)
 """Ring around cells of which single entries are hidden."""
 
 

@@ -76,12 +76,12 @@ PRESETS: dict[str, Preset] = {
         "10 % of genes", "Hide a tenth of the genes, drawn with seed 0", _tenth
     ),
     "neighbourhood": Preset(
-        "This neighbourhood",
+        "Neighbourhood",
         "Hide all cells in a disc around the selected cell; its radius is the brush's",
         _neighbourhood,
     ),
     "marker": Preset(
-        "Leave one marker out",
+        "Leave marker out",
         "Hide the gene on show; further hidden genes take turns, each one alone",
         _marker,
         in_turn=True,
@@ -109,6 +109,20 @@ def apply(session: Session, name: str) -> None:
         session.in_turn = True
 
 
+def check_savable(session: Session) -> MaskSpec:
+    """Return what is hidden, written down.
+
+    Raises
+    ------
+    MaskError
+        If nothing is hidden.
+    """
+    recipe = session.recipe
+    if recipe is None or recipe.is_empty:
+        raise MaskError("Nothing is hidden.", "Hide something first, then save it.")
+    return recipe
+
+
 def save_recipe(session: Session, path: str | Path) -> Path:
     """Write what is hidden now into a JSON file.
 
@@ -117,9 +131,7 @@ def save_recipe(session: Session, path: str | Path) -> Path:
     MaskError
         If nothing is hidden or the file cannot be written.
     """
-    recipe = session.recipe
-    if recipe is None or recipe.is_empty:
-        raise MaskError("Nothing is hidden.", "Hide something first, then save it.")
+    recipe = check_savable(session)
     path = Path(path)
     try:
         path.write_text(recipe.model_dump_json(indent=2), "utf-8")

@@ -1,4 +1,4 @@
-"""Section: a part of a step that can be folded away, and a form for narrow docks."""
+"""Section: a part of a step that can be folded away, and boxes for numbers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QAbstractSpinBox,
     QDoubleSpinBox,
-    QFormLayout,
+    QHBoxLayout,
+    QLabel,
     QSizePolicy,
     QSpinBox,
     QToolButton,
@@ -76,16 +77,6 @@ class Section(QWidget):
         self.inside.setVisible(open_)
 
 
-def form(**parts: QWidget) -> QFormLayout:
-    """Return labelled widgets below each other; ``_`` in a name is a space."""
-    layout = QFormLayout()
-    layout.setContentsMargins(0, 0, 0, 0)
-    layout.setSpacing(4)
-    for name, part in parts.items():
-        layout.addRow(name.replace("_", " "), part)
-    return layout
-
-
 def whole(value: int, low: int = 1, high: int = 100_000, tip: str = "") -> QSpinBox:
     """Return a box for a whole number."""
     box = QSpinBox()
@@ -121,7 +112,19 @@ def seed_box() -> QSpinBox:
     return whole(0, 0, SEEDS, "The same seed draws the same again")
 
 
+def seeded(box: QSpinBox) -> QWidget:
+    """Return a seed box with its label before it."""
+    both = QWidget()
+    layout = QHBoxLayout(both)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(4)
+    layout.addWidget(QLabel("Seed"))
+    layout.addWidget(box, 1)
+    return both
+
+
 def _plain(box: QAbstractSpinBox, tip: str) -> QAbstractSpinBox:
     box.setToolTip(tip)
-    box.setMinimumWidth(64)
+    # napari's own style asks for more than three of them in a row leave
+    box.setStyleSheet("QAbstractSpinBox { min-width: 56px; }")
     return box

@@ -1,139 +1,145 @@
-"""Step 4: select cells, and hide cells, genes or single entries from the model."""
+"""Step 4: hide genes, cells or single entries from the model, and see how much."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
-from magicgui.widgets import ComboBox, Container, FloatSpinBox, SpinBox
-from qtpy.QtWidgets import QButtonGroup, QLineEdit, QPushButton
+from qtpy.QtWidgets import QButtonGroup, QFileDialog, QGridLayout, QPushButton, QWidget
 
-from napari_scfm.viewer import masking
+from napari_scfm.masks.describe import describe as recipe_in_words
+from napari_scfm.viewer import masking, presets
+from napari_scfm.widgets.section import Section
 from napari_scfm.widgets.step import Context, Step, button, hint, row
+from napari_scfm.widgets.step_mask_cells import CellsPane
+from napari_scfm.widgets.step_mask_entries import EntriesPane
+from napari_scfm.widgets.step_mask_genes import GenesPane
 
-TOOLS = {"pan": "Pan", "click": "Click", "box": "Box", "lasso": "Lasso"}
-TIPS = {
-    "pan": "Move and zoom",
-    "click": "Select the cell under the mouse",
-    "box": "Select the cells in a box",
-    "lasso": "Select the cells inside a line",
-}
-HOW = "Shift adds to the selection, Alt takes away. Selecting hides nothing yet."
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_scfm.masks.spec import MaskSpec
+
+MODES = ("Genes", "Cells", "Entries")
+JSON = "Recipe (*.json)"
 
 
 class MaskStep(Step):
-    """Tools, hide and show, genes, random share, undo and redo, live count."""
+    """Three modes with live counts, presets, what is hidden, undo and redo."""
 
     def __init__(self, context: Context) -> None:
-        super().__init__("4  Hide cells and genes", context)
-        self.tools = QButtonGroup(self)
-        self.tools.setExclusive(True)
-        buttons = [self._tool(name, text) for name, text in TOOLS.items()]
-        self.selected = hint()
-        go = context.command
-        self.hide_cells = button(
-            "Hide selected cells",
-            go("hide_selected"),
-            "Hide the selected cells from the model",
-            "hide_selected",
+        super().__init__("4  Hide", context)
+        self.genes = GenesPane(context, self.hide)
+        self.cells = CellsPane(context)
+        self.entries = EntriesPane(context, self.hide, lambda: self.genes.checked)
+        self.genes.checks.changed.connect(self.entries.count_block)
+        self.panes: dict[str, QWidget] = dict(
+            zip(MODES, (self.genes, self.cells, self.entries), strict=True)
         )
-        self.show_cells = button(
-            "Show again",
-            go("unhide_selected"),
-            "Let the model see the selected cells again",
-            "unhide_selected",
-        )
-        self.genes = QLineEdit()
-        self.genes.setPlaceholderText("Genes to hide: EPCAM, CD3E")
-        self.genes.returnPressed.connect(self.hide_typed_genes)
-        hide = button("Hide genes", self.hide_typed_genes, "Hide them in all cells")
-        self.form = self._random_form()
+        self.modes = QButtonGroup(self)
+        self.modes.setExclusive(True)
+        self.presets = Section("Presets and files")
         self.status = hint()
+        go = context.command
         self.undo = button("Undo", go("undo"), "Undo the last mask", "undo")
         self.redo = button("Redo", go("redo"), "Redo the mask", "redo")
         self.clear = button("Clear", go("unhide_all"), "Hide nothing any more")
-        self._lay_out(buttons, hide)
-        self._listen()
+        self._fill_presets()
+        self._lay_out()
+        for event in (self.session.events.mask, self.session.events.fov):
+            context.listen(event, self._on_mask)
+        self.choose("Genes")
+        self._on_mask()
 
-    def _lay_out(self, buttons: list[QPushButton], hide: QPushButton) -> None:
-        self.body.addLayout(row(*buttons))
-        self.body.addWidget(self.selected)
-        self.body.addLayout(row(self.hide_cells, self.show_cells))
-        self.body.addLayout(row(self.genes, hide))
-        self.body.addWidget(self.form.native)
-        random = button("Hide at random", self.hide_random, "Drawn with the seed")
-        self.body.addWidget(random)
+    def _lay_out(self) -> None:
+        self.body.addLayout(row(*[self._mode(name) for name in MODES]))
+        for pane in self.panes.values():
+            self.body.addWidget(pane)
+        self.body.addWidget(self.presets)
         self.body.addWidget(self.status)
         self.body.addLayout(row(self.undo, self.redo, self.clear))
 
-    def _listen(self) -> None:
-        context = self.context
-        context.listen(self.session.events.tool, self._on_tool)
-        context.listen(self.session.events.selection, self._on_selection)
-        context.listen(self.session.events.mask, self._on_mask)
-        context.listen(self.session.events.fov, self._on_mask)
-        self._on_tool()
-        self._on_selection()
-        self._on_mask()
-
-    def _tool(self, name: str, text: str) -> QPushButton:
-        key = "clear" if name == "pan" else f"tool_{name}"
-        made = button(text, self.context.command(f"tool_{name}"), TIPS[name], key)
+    def _mode(self, name: str) -> QPushButton:
+        made = button(name, lambda: self.choose(name), f"Hide {name.lower()}")
         made.setCheckable(True)
-        made.setProperty("tool", name)
-        self.tools.addButton(made)
+        made.setProperty("mode", name)
+        self.modes.addButton(made)
         return made
 
-    def _random_form(self) -> Container[Any]:
-        self.what = ComboBox(label="Random", choices=["genes", "cells", "entries"])
-        self.count = SpinBox(label="Genes", value=20, min=1, max=100_000)
-        self.share = FloatSpinBox(
-            label="Share", value=0.1, min=0.01, max=0.9, step=0.05
+    def _fill_presets(self) -> None:
+        grid = QGridLayout()
+        grid.setSpacing(4)
+        for place, (name, preset) in enumerate(presets.PRESETS.items()):
+            made = button(preset.title, self._applier(name), preset.tip)
+            made.setProperty("preset", name)
+            grid.addWidget(made, place // 2, place % 2)
+        self.presets.add(
+            grid,
+            row(
+                button(
+                    "Save recipe…", self._ask_save, "Write what is hidden to a file"
+                ),
+                button("Open recipe…", self._ask_open, "Hide what a file says"),
+            ),
         )
-        self.seed = SpinBox(label="Seed", value=0, max=2**31 - 1)
-        form = Container(widgets=[self.what, self.count, self.share, self.seed])
-        form.margins = (0, 0, 0, 0)
-        self.share.visible = False
-        self.what.changed.connect(self._on_what)
-        return form
 
-    def _on_what(self, what: str) -> None:
-        self.count.visible = what == "genes"
-        self.share.visible = what != "genes"
+    def _applier(self, name: str) -> Callable[[], bool]:
+        return lambda: self.context.attempt(presets.apply, self.session, name)
 
-    def hide_typed_genes(self) -> None:
-        """Hide the genes that are named in the line."""
-        names = self.genes.text().replace(",", " ").split()
-        if self.context.attempt(masking.hide_genes, self.session, names):
-            self.genes.clear()
+    def choose(self, mode: str) -> None:
+        """Show the controls of a mode."""
+        for made in self.modes.buttons():
+            made.setChecked(made.property("mode") == mode)
+        for name, pane in self.panes.items():
+            pane.setVisible(name == mode)
 
-    def hide_random(self) -> None:
-        """Hide what the random form says."""
-        session, what, seed = self.session, self.what.value, self.seed.value
-        if what == "genes":
-            self.context.attempt(
-                masking.hide_random_genes, session, self.count.value, seed
-            )
-        else:
-            self.context.attempt(
-                masking.hide_share, session, what, self.share.value, seed
-            )
+    def hide(self, spec: MaskSpec) -> None:
+        """Hide what a spec says."""
+        self.context.attempt(masking.hide, self.session, spec)
 
-    def _on_tool(self) -> None:
-        for made in self.tools.buttons():
-            made.setChecked(made.property("tool") == self.session.tool)
+    def _ask_save(self) -> None:
+        if self.context.attempt(presets.check_savable, self.session):
+            path, _ = QFileDialog.getSaveFileName(self, "Save", "hidden.json", JSON)
+            if path:
+                self.save(path)
 
-    def _on_selection(self) -> None:
-        count = len(self.session.selection)
-        noun = "cell" if count == 1 else "cells"
-        self.selected.setText(f"{count} {noun} selected." if count else HOW)
+    def save(self, path: str) -> None:
+        """Write what is hidden to a JSON file."""
+        if self.context.attempt(presets.save_recipe, self.session, path):
+            self.session.say(f"What is hidden is written to {path}.")
+
+    def _ask_open(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(self, "Open", "", JSON)
+        if path:
+            self.open(path)
+
+    def open(self, path: str) -> None:
+        """Hide what a JSON file says, in place of what is hidden."""
+        self.context.attempt(presets.open_recipe, self.session, path)
 
     def _on_mask(self) -> None:
         session = self.session
         history = None
         if session.fov is not None:
             history = session.histories.get(session.fov.name)
-        self.status.setText(masking.describe(session.mask))
+        mask, recipe = session.mask, session.recipe
+        any_ = mask is not None and mask.n_hidden > 0
+        said = f"\nRecipe: {recipe_in_words(recipe)}." if any_ else ""
+        self.status.setText(f"{masking.describe(mask)}{said}")
         self.undo.setEnabled(history is not None and history.can_undo)
         self.redo.setEnabled(history is not None and history.can_redo)
-        mask = session.mask
-        self.clear.setEnabled(mask is not None and mask.n_hidden > 0)
+        self.clear.setEnabled(any_)
+        self._count()
+
+    def _count(self) -> None:
+        much = masking.tally(self.session.mask)
+        counts = (much.genes, much.cells, much.entries)
+        for made, count in zip(self.modes.buttons(), counts, strict=True):
+            name = made.property("mode")
+            made.setText(f"{name}  {short(count)}" if count else name)
+
+
+def short(count: int) -> str:
+    """Return a count for a narrow button: 1,234 as it is, 1234567 as 1.2M."""
+    if count < 100_000:
+        return f"{count:,}"
+    return f"{count / 1e6:.1f}M" if count >= 1e6 else f"{count / 1e3:.0f}k"
