@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_scfm.analysis.levels import LEVELS, CellRange
-from napari_scfm.analysis.sums import Groups
+from napari_scfm.analysis.sums import Groups, Moments
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -35,8 +35,6 @@ class Entries:
         Number of cells and of genes.
     ranges
         Smallest and largest non-zero log1p count of each cell, over all its genes.
-    fovs
-        (cells,) number of each cell's field of view, 0..n-1; None: all in one.
     """
 
     rows: NDArray[np.intp]
@@ -44,7 +42,6 @@ class Entries:
     truth: Floats
     shape: tuple[int, int]
     ranges: CellRange
-    fovs: NDArray[np.intp] | None = None
 
     @classmethod
     def of_matrices(
@@ -76,7 +73,6 @@ class Entries:
             self.truth[keep],
             self.shape,
             self.ranges,
-            self.fovs,
         )
 
     @cached_property
@@ -85,7 +81,12 @@ class Entries:
         return np.log1p(clipped(self.truth))
 
     @cached_property
-    def levels(self) -> NDArray[np.int64]:
+    def squares(self) -> Floats:
+        """(entries,) squares of the logs."""
+        return self.logs * self.logs
+
+    @cached_property
+    def levels(self) -> NDArray[np.int8]:
         """(entries,) true level 0..4; -1 where the cell has no counts."""
         found = self.ranges.levels(self.logs, self.rows)
         empty = np.isnan(self.ranges.low)
@@ -103,6 +104,20 @@ class Entries:
         """The entries of each gene."""
         return Groups(self.columns, self.shape[1])
 
+    @cached_property
+    def truth_by_cell(self) -> Moments:
+        """Moments of each cell's truth."""
+        return Moments.of(self.logs, self.squares, self.by_cell)
+
+    @cached_property
+    def truth_by_gene(self) -> Moments:
+        """Moments of each gene's truth."""
+        return Moments.of(self.logs, self.squares, self.by_gene)
+
+    @cached_property
+    def _rows_of_confusions(self) -> NDArray[np.intp]:
+        return (self.columns * LEVELS + self.levels) * LEVELS
+
     def confusions(self, prediction: Floats) -> NDArray[np.int64]:
         """Return (genes, 5, 5) tables: rows true levels, columns predicted ones.
 
@@ -112,7 +127,7 @@ class Entries:
             (entries,) log1p of the predicted counts.
         """
         guess = self.ranges.levels(prediction, self.rows)
-        pair = (self.columns * LEVELS + self.levels) * LEVELS + guess
+        pair = self._rows_of_confusions + guess
         if np.isnan(self.ranges.low).any():
             pair = pair[self.levels >= 0]
         found = np.bincount(pair, minlength=self.shape[1] * LEVELS**2)

@@ -49,9 +49,7 @@ class CellRange:
             high[filled] = np.log1p(np.maximum.reduceat(matrix.data, starts))
         return cls(low, high)
 
-    def levels(
-        self, values: ArrayLike, cells: NDArray[np.integer]
-    ) -> NDArray[np.int64]:
+    def levels(self, values: ArrayLike, cells: NDArray[np.integer]) -> NDArray[np.int8]:
         """Return the level of values of cells.
 
         Parameters
@@ -68,16 +66,18 @@ class CellRange:
         """
         value = np.asarray(values, dtype=np.float64)
         least = self.low / 2
-        level: NDArray[np.int64] = (value >= least[cells]).astype(np.int64)
+        level = (value >= least[cells]).view(np.int8)
         width = np.where(self.high == self.low, np.inf, self.high - self.low)
         for step in (1, 2, 3):
-            level += value >= (self.low + step * width / 4)[cells]
+            edge = self.low + step * width / 4
+            level += (value >= edge[cells]).view(np.int8)
         return np.asarray(level)
 
 
 def confusion(truth: ArrayLike, prediction: ArrayLike) -> NDArray[np.int64]:
     """Return the (5, 5) table of counts: rows true levels, columns predicted ones."""
-    pairs = np.asarray(truth, dtype=np.int64) * LEVELS + np.asarray(prediction)
+    true = np.asarray(truth, dtype=np.int64)
+    pairs = true * LEVELS + np.asarray(prediction)
     return np.bincount(pairs, minlength=LEVELS**2).reshape(LEVELS, LEVELS)
 
 

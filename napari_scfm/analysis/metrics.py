@@ -21,7 +21,7 @@ import numpy as np
 
 from napari_scfm.analysis.entries import Entries, clipped
 from napari_scfm.analysis.levels import level_metrics
-from napari_scfm.analysis.sums import Groups, correlation, ratio
+from napari_scfm.analysis.sums import Groups, Moments, Pairs, correlation, ratio
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -112,36 +112,36 @@ def group_metrics(
     reason.
     """
     counts, guess = clipped(truth), clipped(prediction)
-    logs = np.log1p(counts), np.log1p(guess)
-    return _columns(*logs, np.abs(guess - counts), Groups(group, n))
+    y = np.log1p(counts)
+    pairs, groups = Pairs(y, np.log1p(guess), y * y), Groups(group, n)
+    moments = Moments.of(y, pairs.yy, groups)
+    return _columns(pairs, np.abs(guess - counts), groups, moments)
 
 
-def _columns(y: Floats, x: Floats, off: Floats, groups: Groups) -> Columns:
+def _columns(pairs: Pairs, off: Floats, groups: Groups, truth: Moments) -> Columns:
     """Return the columns of groups, from logs and from errors of counts."""
-    y_mean, x_mean = groups.mean(y), groups.mean(x)
-    yy, xx = groups.mean(y * y), groups.mean(x * x)
-    cosine = ratio(groups.mean(y * x), yy, xx)
-    cosine[xx == 0] = 0.0
-    free = ratio(y_mean, yy, np.ones(groups.n))
-    nothing = np.logical_not(yy > 0)
+    guess = Moments.of(pairs.x, pairs.xx, groups)
+    product = groups.mean(pairs.xy)
+    cosine = ratio(product, truth.square, guess.square)
+    free = ratio(truth.mean, truth.square, np.ones(groups.n))
+    nothing = np.logical_not(truth.square > 0)
     cosine[nothing] = free[nothing] = np.nan
-    pearson, y_flat, x_flat = correlation(y, x, groups)
-    error = x - y
-    mse = groups.mean(error * error)
+    pearson, y_flat, x_flat = correlation(pairs, groups, truth, guess, product)
+    mse = groups.mean(pairs.squared)
     excluded = np.where(y_flat, "constant truth", "").astype(object)
     excluded[groups.size == 0] = "no prediction"
     return {
         "n_entries": groups.size,
         "mse": mse,
         "rmse": np.sqrt(mse),
-        "mae": groups.mean(np.abs(error)),
+        "mae": groups.mean(pairs.absolute),
         "pearson": pearson,
         "cosine": cosine,
         "cosine_constant": free,
         "mae_counts": groups.mean(off),
-        "truth_mean": y_mean,
-        "prediction_mean": x_mean,
-        "error_mean": x_mean - y_mean,
+        "truth_mean": truth.mean,
+        "prediction_mean": guess.mean,
+        "error_mean": guess.mean - truth.mean,
         "excluded": excluded,
         "constant_prediction": x_flat & ~y_flat,
     }
@@ -163,14 +163,12 @@ def score_entries(
         left out.
     """
     hidden = hidden or entries
-    there = ~np.isnan(prediction)
-    seen, guess = entries.kept(there), clipped(prediction[there])
-    logs, off = np.log1p(guess), np.abs(guess - clipped(seen.truth))
-    genes = _columns(seen.logs, logs, off, seen.by_gene)
-    cells = _columns(seen.logs, logs, off, seen.by_cell)
+    seen, pairs, off = _paired(entries, prediction)
+    genes = _columns(pairs, off, seen.by_gene, seen.truth_by_gene)
+    cells = _columns(pairs, off, seen.by_cell, seen.truth_by_cell)
     genes["n_unpredicted"] = hidden.by_gene.size - seen.by_gene.size
     cells["n_unpredicted"] = hidden.by_cell.size - seen.by_cell.size
-    tables = seen.confusions(logs)
+    tables = seen.confusions(pairs.x)
     summary = _summary(genes, tables, off, seen, hidden)
     return Scores(summary, genes | level_metrics(tables), cells, tables)
 
@@ -179,11 +177,21 @@ def summarise_entries(
     entries: Entries, prediction: NDArray[Any], hidden: Entries | None = None
 ) -> dict[str, Any]:
     """Return the summary of :func:`score_entries` alone, in less time."""
+    seen, pairs, off = _paired(entries, prediction)
+    genes = _columns(pairs, off, seen.by_gene, seen.truth_by_gene)
+    return _summary(genes, seen.confusions(pairs.x), off, seen, hidden or entries)
+
+
+def _paired(
+    entries: Entries, prediction: NDArray[Any]
+) -> tuple[Entries, Pairs, Floats]:
+    """Return the predicted entries, their logs, and their errors on counts."""
     there = ~np.isnan(prediction)
-    seen, guess = entries.kept(there), clipped(prediction[there])
-    logs, off = np.log1p(guess), np.abs(guess - clipped(seen.truth))
-    genes = _columns(seen.logs, logs, off, seen.by_gene)
-    return _summary(genes, seen.confusions(logs), off, seen, hidden or entries)
+    seen = entries.kept(there)
+    guess = clipped(prediction if seen is entries else prediction[there])
+    off = guess - clipped(seen.truth)
+    pairs = Pairs(seen.logs, np.log1p(guess), seen.squares)
+    return seen, pairs, np.abs(off, out=off)
 
 
 def _summary(
@@ -199,8 +207,8 @@ def _summary(
     return {
         **_gene_means(genes),
         **{name: one[0].item() for name, one in levels.items()},
-        "mae_counts": _mean(off),
-        "mae_counts_expressed": _mean(off[expressed]),
+        "mae_counts": _share(float(off.sum()), len(off)),
+        "mae_counts_expressed": _share(float(off @ expressed), int(expressed.sum())),
         "n_entries": len(seen),
         "n_entries_expressed": int(expressed.sum()),
         "n_entries_left_out": len(hidden) - len(seen),
@@ -310,6 +318,10 @@ def level_confusion(
     seen = entries.kept(~np.isnan(guess))
     tables = seen.confusions(np.log1p(clipped(guess[~np.isnan(guess)])))
     return np.asarray(tables.sum(axis=0))
+
+
+def _share(total: float, number: int) -> float:
+    return float(total / number) if number else float("nan")
 
 
 def _mean(values: NDArray[Any]) -> float:

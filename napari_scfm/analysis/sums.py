@@ -8,6 +8,7 @@ about their mean.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
@@ -73,37 +74,106 @@ class Groups:
         return entries, Groups(place[self.index[entries]], int(chosen.sum()))
 
 
+@dataclass(frozen=True)
+class Moments:
+    """Means of values and of their squares, per group.
+
+    Attributes
+    ----------
+    mean, square
+        (groups,) NaN for an empty group.
+    """
+
+    mean: Floats
+    square: Floats
+
+    @classmethod
+    def of(cls, values: Floats, squares: Floats, groups: Groups) -> Moments:
+        """Return the moments of (entries,) values."""
+        return cls(groups.mean(values), groups.mean(squares))
+
+    @property
+    def variance(self) -> Floats:
+        """(groups,) as good as noise where it is a tiny share of ``square``."""
+        return self.square - self.mean**2
+
+    @property
+    def narrow(self) -> NDArray[np.bool_]:
+        """(groups,) whether the variance is too small a share of the square."""
+        return self.variance <= _NARROW * self.mean**2
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Truth and prediction of entries, with their products.
+
+    Attributes
+    ----------
+    y, x
+        (entries,) truth and prediction, on the scale of the metrics.
+    yy
+        (entries,) squares of y.
+    """
+
+    y: Floats
+    x: Floats
+    yy: Floats
+
+    @cached_property
+    def xx(self) -> Floats:
+        """(entries,) squares of x."""
+        return self.x * self.x
+
+    @cached_property
+    def xy(self) -> Floats:
+        """(entries,) products."""
+        return self.x * self.y
+
+    @cached_property
+    def squared(self) -> Floats:
+        """(entries,) squared errors."""
+        error = self.x - self.y
+        return np.multiply(error, error, out=error)
+
+    @cached_property
+    def absolute(self) -> Floats:
+        """(entries,) absolute errors."""
+        error = self.x - self.y
+        return np.abs(error, out=error)
+
+
 def correlation(
-    y: Floats, x: Floats, groups: Groups
+    pairs: Pairs, groups: Groups, truth: Moments, guess: Moments, product: Floats
 ) -> tuple[Floats, NDArray[np.bool_], NDArray[np.bool_]]:
     """Return Pearson's correlation per group, and where a side is constant.
 
     Parameters
     ----------
-    y, x
-        (entries,) truth and prediction.
+    pairs
+        Truth and prediction.
     groups
-        Which group each belongs to.
+        Which group each entry belongs to.
+    truth, guess, product
+        Moments of both sides in these groups, and (groups,) means of their products.
 
     Returns
     -------
     correlation
-        (groups,) -1..1; NaN where ``y`` is constant or the group empty; 0 where only
-        ``x`` is constant.
-    y_constant, x_constant
+        (groups,) -1..1; NaN where the truth is constant or the group empty; 0 where
+        only the prediction is constant.
+    truth_constant, prediction_constant
         (groups,) bool; an empty group is constant.
     """
-    y_mean, x_mean = groups.mean(y), groups.mean(x)
-    yy = groups.mean(y * y) - y_mean**2
-    xx = groups.mean(x * x) - x_mean**2
-    xy = groups.mean(x * y) - x_mean * y_mean
-    narrow = (yy <= _NARROW * y_mean**2) | (xx <= _NARROW * x_mean**2)
+    yy, xx = truth.variance, guess.variance
+    xy = product - truth.mean * guess.mean
     empty: NDArray[np.bool_] = groups.size == 0
     flat_y, flat_x = empty.copy(), empty.copy()
+    narrow = truth.narrow | guess.narrow
     if narrow.any():
         at, few = groups.within(narrow)
-        yy[narrow], xx[narrow], xy[narrow] = _about_mean(y[at], x[at], few)
-        flat_y[narrow], flat_x[narrow] = constant(y[at], few), constant(x[at], few)
+        y, x = pairs.y[at], pairs.x[at]
+        yy[narrow], xx[narrow], xy[narrow] = _about_mean(y, x, few)
+        flat_y[narrow], flat_x[narrow] = constant(y, few), constant(x, few)
     found = ratio(xy, yy, xx)
     found[flat_x] = 0.0
     found[flat_y] = np.nan
