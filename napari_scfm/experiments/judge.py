@@ -108,6 +108,10 @@ def _stacked(tables: Sequence[AnnData]) -> AnnData:
             )
     counts = [sparse.csr_array(one.X, dtype=np.float32) for one in tables]
     obs = pd.concat([one.obs[[keys.FOV]] for one in tables])
+    again = obs.index.duplicated()
+    if again.any():
+        told = obs.index + " in " + obs[keys.FOV].astype(str)
+        obs.index = np.where(obs.index.duplicated(keep=False), told, obs.index)
     obsm = {}
     if all(keys.SPATIAL in one.obsm for one in tables):
         xy = [np.asarray(one.obsm[keys.SPATIAL])[:, :2] for one in tables]

@@ -79,9 +79,8 @@ def refuse_unknown(spec: MaskSpec, places: Iterable[Place]) -> None:
     problems = [
         f"no {column or 'cell'} {named(values)}" for column, values in kinds.items()
     ]
-    where = f"The {len(places)} tested fields of view have"
     raise MaskError(
-        f"{where} {problems[0]}.",
+        f"The tested cells have {problems[0]}.",
         "Check the spelling, or test the field of view that has them.",
         problems,
     )

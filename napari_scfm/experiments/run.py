@@ -4,22 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_scfm.errors import SpecError
 from napari_scfm.experiments.guess import guess, refuse_nothing_left
 from napari_scfm.experiments.guessers import load_guessers
 from napari_scfm.experiments.judge import judge
+from napari_scfm.experiments.parts import parts_of
+from napari_scfm.experiments.reference import without_tested
+from napari_scfm.progress import Progress, report
 from napari_scfm.slides.checks import check_table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from anndata import AnnData
 
+    from napari_scfm.experiments.parts import Part
     from napari_scfm.experiments.result import ExperimentResult
     from napari_scfm.experiments.spec import ExperimentSpec
-    from napari_scfm.masks.mask import Mask
     from napari_scfm.models.base import CellModel
     from napari_scfm.progress import ProgressCallback
+
+_STEPS = 1000
+"""Steps of progress per part."""
 
 
 def run_experiment(
@@ -58,38 +63,56 @@ def run_experiment(
         If the counts cannot be used, a name is unknown or a model refuses.
     """
     check_table(table, "the experiment's table", coordinates=False)
-    tested = tested_cells(table, spec)
-    mask = hidden_of(tested, spec)
-    if not spec.in_turn:
-        refuse_nothing_left(mask, reference is not None)
-    guessers = load_guessers(spec, model)
-    found = guess(tested, mask, spec, reference, guessers, progress)
-    return judge(spec, [found], guessers)
+    others, notes = without_tested(table, reference)
+    parts, left_out = parts_of({"": table}, spec)
+    notes += left_out
+    return run_parts(parts, spec, lambda _: others, progress, model, notes)
 
 
-def tested_cells(table: AnnData, spec: ExperimentSpec) -> AnnData:
-    """Return the cells that are tested: all, or random neighbourhoods."""
-    return table
+def run_parts(
+    parts: Sequence[Part],
+    spec: ExperimentSpec,
+    reference: Callable[[str], AnnData | None],
+    progress: ProgressCallback | None = None,
+    models: CellModel | Mapping[str, CellModel] | None = None,
+    notes: Sequence[str] = (),
+) -> ExperimentResult:
+    """Return the result of an experiment whose parts are known.
 
-
-def hidden_of(table: AnnData, spec: ExperimentSpec) -> Mask:
-    """Return what a spec hides of a table.
-
-    Raises
-    ------
-    SpecError
-        If that is nothing, or the table has fewer than 2 cells.
-    MaskError
-        If the table does not hold a name.
+    Parameters
+    ----------
+    parts
+        What is tested, one by one.
+    spec
+        What is run.
+    reference
+        Returns the reference of a part's field of view; only one is held at a time.
+    progress, models
+        See :func:`run_experiment`.
+    notes
+        What is known already.
     """
-    if table.n_obs < 2:
-        raise SpecError(
-            f"An experiment needs at least 2 cells; this table has {table.n_obs}.",
-            "Choose another field of view.",
-        )
-    mask = spec.mask.resolve(table)
-    if mask.n_hidden == 0:
-        raise SpecError(
-            "The experiment hides nothing.", "Name genes, cells or entries to hide."
-        )
-    return mask
+    guessers = load_guessers(spec, models)
+    found = []
+    for number, part in enumerate(parts):
+        tell = _share(progress, part.fov, number, len(parts))
+        others = reference(part.fov)
+        if not spec.in_turn:
+            refuse_nothing_left(part.mask, others is not None)
+        found.append(guess(part.table, part.mask, part.spec, others, guessers, tell))
+    return judge(spec, found, guessers, notes)
+
+
+def _share(
+    progress: ProgressCallback | None, fov: str, number: int, total: int
+) -> ProgressCallback | None:
+    """Return what one part tells its progress to."""
+    if progress is None or total == 1:
+        return progress
+
+    def tell(now: Progress) -> None:
+        text = f"{fov} ({number + 1} of {total}), {now.message}".lstrip()
+        part = now.done / now.total if now.total else 0.0
+        report(progress, round((number + part) * _STEPS), total * _STEPS, text)
+
+    return tell

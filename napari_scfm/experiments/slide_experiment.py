@@ -10,18 +10,8 @@ from typing import TYPE_CHECKING
 from napari_scfm import keys
 from napari_scfm.errors import MaskError, SlideError, SpecError, named
 from napari_scfm.experiments.fingerprint import SHORT, fingerprint
-from napari_scfm.experiments.guess import guess, refuse_nothing_left
-from napari_scfm.experiments.guessers import load_guessers
-from napari_scfm.experiments.judge import judge
-from napari_scfm.experiments.localise import (
-    Place,
-    columns_of,
-    refuse_unknown,
-    skipped_note,
-    within,
-)
-from napari_scfm.experiments.run import hidden_of, tested_cells
-from napari_scfm.progress import Progress
+from napari_scfm.experiments.parts import parts_of
+from napari_scfm.experiments.run import run_parts
 from napari_scfm.slides.checks import check_table
 
 if TYPE_CHECKING:
@@ -29,16 +19,11 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
 
-    from napari_scfm.experiments.guess import Guessed
-    from napari_scfm.experiments.guessers import Guesser
     from napari_scfm.experiments.result import ExperimentResult
     from napari_scfm.experiments.spec import ExperimentSpec
     from napari_scfm.models.base import CellModel
     from napari_scfm.progress import ProgressCallback
     from napari_scfm.slides.slide import Slide
-
-_STEPS = 1000
-"""Steps of progress per field of view."""
 
 
 def run_on_slide(
@@ -76,8 +61,12 @@ def run_on_slide(
     """
     spec = _placed(slide, spec)
     spec, notes = _fingerprinted(slide, spec)
+    tables = {}
+    for fov in spec.fovs:
+        tables[fov] = slide.fov(fov).table
+        check_table(tables[fov], f"Field of view {fov}", coordinates=False)
     try:
-        tested, skipped = _tested(slide, spec)
+        parts, left_out = parts_of(tables, spec)
     except MaskError as error:
         if not notes:
             raise
@@ -86,19 +75,20 @@ def run_on_slide(
             error.action,
             error.problems,
         ) from error
-    if skipped:
-        notes.append(skipped_note(skipped))
-    guessers = load_guessers(spec, models)
-    found = []
-    for number, (fov, mine) in enumerate(tested.items()):
-        tell = _part(progress, fov, number, len(tested))
-        found.append(_guessed(slide, fov, mine, guessers, tell))
-    if len(found) > 1:
+    tested = dict.fromkeys(part.fov for part in parts)
+    if len(tested) > 1:
         notes.append(
-            f"The numbers pool {len(found)} fields of view; correlations are then "
+            f"The numbers pool {len(tested)} fields of view; correlations are then "
             "inflated by differences between them: see those of each one."
         )
-    return judge(spec, found, guessers, notes)
+    return run_parts(
+        parts,
+        spec,
+        lambda fov: reference_of(slide, fov, spec.reference),
+        progress,
+        models,
+        [*notes, *left_out],
+    )
 
 
 def _placed(slide: Slide, spec: ExperimentSpec) -> ExperimentSpec:
@@ -142,49 +132,6 @@ def _fingerprinted(
     return spec.model_copy(update={"fingerprint": now}), notes
 
 
-def _tested(
-    slide: Slide, spec: ExperimentSpec
-) -> tuple[dict[str, ExperimentSpec], dict[str, str]]:
-    """Return the FOVs that are tested, with the spec of each, and why not others."""
-    if len(spec.fovs) == 1:
-        fov = spec.fovs[0]
-        return {fov: spec}, {}
-    columns = columns_of(spec.mask)
-    places = {f: Place.of(slide.fov(f).table.obs, columns) for f in spec.fovs}
-    refuse_unknown(spec.mask, places.values())
-    tested, skipped = {}, {}
-    first: SpecError | MaskError | None = None
-    for fov, place in places.items():
-        own = spec.model_copy(update={"mask": within(spec.mask, place), "fovs": (fov,)})
-        try:
-            hidden_of(tested_cells(slide.fov(fov).table, own), own)
-        except (SpecError, MaskError) as error:
-            first = first or error
-            skipped[fov] = error.message.rstrip(".")
-        else:
-            tested[fov] = own
-    if first is not None and not tested:
-        raise first
-    return tested, skipped
-
-
-def _guessed(
-    slide: Slide,
-    fov: str,
-    spec: ExperimentSpec,
-    guessers: list[Guesser],
-    progress: ProgressCallback | None,
-) -> Guessed:
-    table = slide.fov(fov).table
-    check_table(table, f"Field of view {fov}", coordinates=False)
-    table = tested_cells(table, spec)
-    mask = hidden_of(table, spec)
-    reference = reference_of(slide, fov, spec.reference)
-    if not spec.in_turn:
-        refuse_nothing_left(mask, reference is not None)
-    return guess(table, mask, spec, reference, guessers, progress)
-
-
 def reference_of(
     slide: Slide, fov: str, names: tuple[str, ...] | None = None
 ) -> AnnData | None:
@@ -205,19 +152,3 @@ def reference_of(
     if not names:
         return None
     return slide.table[slide.table.obs[keys.FOV].isin(names)].copy()
-
-
-def _part(
-    progress: ProgressCallback | None, fov: str, number: int, total: int
-) -> ProgressCallback | None:
-    """Return what one FOV tells its progress to."""
-    if progress is None or total == 1:
-        return progress
-
-    def tell(now: Progress) -> None:
-        text = f"FOV {fov} ({number + 1} of {total}), {now.message}"
-        part = now.done / now.total if now.total else 0.0
-        done = round((number + part) * _STEPS)
-        progress(Progress(done, total * _STEPS, text))
-
-    return tell
