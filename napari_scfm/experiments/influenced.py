@@ -173,7 +173,7 @@ class Influence:
         best = self.per_neighbour.iloc[0]
         kind = f"{best['cell_type']}, " if best["cell_type"] else ""
         return (
-            f"Without {best['cell']} ({kind}{best['distance']:.0f} um) the guess of "
+            f"Without {best['cell']} ({kind}{best['distance']:.0f} µm) the guess of "
             f"{self.model} moves most, by {best['change']:.2g} (mean over genes, log1p "
             f"counts). {self._all_at_once(number)}"
         )
