@@ -38,8 +38,18 @@ def demo(
         typer.echo(str(path))
 
 
-def view(path: SlidePath, fov: Fov = "") -> None:
-    """Open a slide in napari with the workbench beside it.
+def view(
+    path: Annotated[
+        Path,
+        typer.Argument(
+            metavar="PATH",
+            help="A slide, a saved session (NAME.scfm.json) or the folder of a result.",
+            show_default=False,
+        ),
+    ],
+    fov: Fov = "",
+) -> None:
+    """Open a slide, a saved session or a result in napari, with the workbench.
 
     Example: napari-scfm view sample_data/cosmx_synthetic --fov F004
     """

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import napari
+import napari.qt
 
 from napari_scfm.viewer.arrival import show_workbench
-from napari_scfm.viewer.open import open_slide
+from napari_scfm.viewer.open import open_slide, show_fov
+from napari_scfm.viewer.session_restore import can_open, read_scene
+from napari_scfm.widgets.session_dialogs import ask_rest, ask_slide
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from napari.viewer import Viewer
 
+    from napari_scfm.viewer.session_scene import Scene
     from napari_scfm.widgets.workbench import Workbench
 
 SIZE = (1680, 1050)
@@ -25,10 +30,14 @@ def start(path: str | Path | None = None, fov: str | None = None) -> Viewer:
     Raises
     ------
     ScfmError
-        If the slide cannot be read; no window is left behind.
+        If the slide, session or result cannot be read; no window is left behind.
+    Cancelled
+        If the slide of a session is nowhere and the person gives up.
     """
-    slide = None
-    if path is not None:
+    slide = scene = None
+    if path is not None and can_open(path):
+        scene = _asking(path)
+    elif path is not None:
         from napari_scfm.slides.read import read_slide
 
         slide = read_slide(path)
@@ -37,13 +46,24 @@ def start(path: str | Path | None = None, fov: str | None = None) -> Viewer:
     viewer = napari.Viewer(title="napari-scfm")
     try:
         viewer.window.resize(*SIZE)
-        show_workbench(viewer)
+        bench = show_workbench(viewer)
         if slide is not None:
             open_slide(viewer, slide, fov)
+        if scene is not None:
+            bench.sessions.take_over(path, scene)
+            show_fov(viewer, fov or scene.fov)
     except Exception:
         viewer.close()
         raise
     return viewer
+
+
+def _asking(path: str | Path) -> Scene:
+    """Return what a session or a result shows; ask on the screen where need be."""
+    app = napari.qt.get_qapp()
+    scene = read_scene(path, partial(ask_slide, None), partial(ask_rest, None))
+    del app  # kept until the questions were asked
+    return scene
 
 
 def workbench_of(viewer: Viewer) -> Workbench:
@@ -59,7 +79,7 @@ def view(
     Parameters
     ----------
     path
-        A slide; None opens an empty workbench.
+        A slide, a saved session or a saved result; None opens an empty workbench.
     fov
         Field of view to show first.
     block

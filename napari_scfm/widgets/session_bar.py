@@ -23,9 +23,12 @@ from napari_scfm.viewer.session_save import write_scene
 from napari_scfm.viewer.session_scene import DESK, Desk, take
 from napari_scfm.widgets import session_dialogs as dialogs
 from napari_scfm.widgets.session_autosave import Autosave
+from napari_scfm.widgets.session_drop import DropCatcher
 from napari_scfm.widgets.step import button, hint, row
 
 if TYPE_CHECKING:
+    from qtpy.QtGui import QShowEvent
+
     from napari_scfm.viewer.session_scene import Scene
     from napari_scfm.widgets.workbench import Workbench
 
@@ -49,6 +52,7 @@ class SessionBar(QWidget):
         self._opening = False
         self._asker = dialogs.Asker(self)
         self.autosave = Autosave(bench.context, self)
+        self._drops = DropCatcher(self)
         self.line = hint()
         self.reopen = button("Reopen", self.reopen_offer, "Open the autosaved session")
         self.dismiss = QToolButton()
@@ -92,6 +96,11 @@ class SessionBar(QWidget):
 
         self.destroyed.connect(let_go)
         self._on_slide()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Look at drops on the window that the dock is in now."""
+        super().showEvent(event)
+        self._drops.watch()
 
     def _read_desk(self) -> DeskRecord:
         bench = self._bench
@@ -153,11 +162,12 @@ class SessionBar(QWidget):
             )
 
         self._bench.jobs.run(
-            f"Opening {path.name}", work, lambda scene: self._show(path, scene)
+            f"Opening {path.name}", work, lambda scene: self.take_over(path, scene)
         )
 
-    def _show(self, path: Path, scene: Scene) -> None:
-        before = self._session.slide
+    def take_over(self, path: str | Path, scene: Scene) -> None:
+        """Show what was read of a session or a saved result."""
+        path, before = Path(path), self._session.slide
         self._opening = True
         try:
             show_scene(self._bench.context.viewer, scene)

@@ -23,7 +23,7 @@ _TICK = 0.1
 _SHOWN = 8
 
 
-def ask_slide(parent: QWidget, wanted: Wanted) -> Path | None:
+def ask_slide(parent: QWidget | None, wanted: Wanted) -> Path | None:
     """Ask where a slide lies now; None if the person gives up."""
     box = QMessageBox(parent)
     box.setIcon(QMessageBox.Icon.Question)
@@ -46,7 +46,7 @@ def ask_slide(parent: QWidget, wanted: Wanted) -> Path | None:
     return Path(path) if path else None
 
 
-def ask_rest(parent: QWidget, problems: list[str]) -> bool:
+def ask_rest(parent: QWidget | None, problems: list[str]) -> bool:
     """Ask whether to open a session of which something cannot come back."""
     box = QMessageBox(parent)
     box.setIcon(QMessageBox.Icon.Warning)

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 EMPTY = (
     "Drop a CosMx or MERSCOPE folder, or an .h5ad file, on this dock or on the "
-    "window; or open one here. The sample slide needs no download."
+    "window; or open one here. The sample slide needs no download. Saved sessions and "
+    "results can be dropped too."
 )
 ROWS = 6
 
