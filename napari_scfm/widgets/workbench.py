@@ -22,6 +22,7 @@ from qtpy.QtWidgets import (
 
 from napari_scfm.viewer.keymap import KEYS, key_of
 from napari_scfm.viewer.session import Message, bare, session_of
+from napari_scfm.widgets.cell_card import CellCard
 from napari_scfm.widgets.jobs import Jobs
 from napari_scfm.widgets.legend import LegendView
 from napari_scfm.widgets.session_bar import SessionBar
@@ -91,6 +92,7 @@ class Workbench(QWidget):
         self.context = Context(viewer, session, self.jobs)
         self.message = hint()
         self.legend = LegendView()
+        self.cell = CellCard(self.context)
         self.slide = SlideStep(self.context)
         self.colour = ColourStep(self.context)
         self.model = ModelStep(self.context)
@@ -156,6 +158,7 @@ class Workbench(QWidget):
         layout.addWidget(self.message)
         layout.addWidget(self.progress)
         layout.addWidget(self.legend)
+        layout.addWidget(self.cell)
         layout.addWidget(scroll, 1)
         layout.addWidget(self.sessions)
         self.setMinimumWidth(WIDTH - 20)
