@@ -33,6 +33,12 @@ def is_empty(spec: MaskSpec) -> bool:
     return not own and all(is_empty(part) for part in spec.also)
 
 
+def draws(spec: MaskSpec) -> bool:
+    """Return whether the seed of a spec matters, that of its parts aside."""
+    drawn = any(_says(spec, name) for name in _DRAWN)
+    return drawn or any(part.gene_count or part.cell_count for part in spec.blocks)
+
+
 def union(a: MaskSpec, b: MaskSpec) -> MaskSpec:
     """Return the spec that hides what either hides."""
     if is_empty(b) or a == b:
