@@ -91,6 +91,20 @@ def ring_rgba(share: np.ndarray) -> np.ndarray:
     return rgba
 
 
+def certainty(spread: np.ndarray, unsure: float) -> np.ndarray:
+    """Return (n,) opacity of predictions: 1 where repeats agree, faint where not.
+
+    Parameters
+    ----------
+    spread
+        (n,) standard deviation of repeated predictions; NaN keeps its opacity.
+    unsure
+        Spread from which a prediction is faintest.
+    """
+    share = np.clip(spread / max(unsure, 1e-9), 0, 1)
+    return np.where(np.isnan(share), 1.0, 1 - (1 - DIM) * share)
+
+
 def fade(rgba: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Dim the given cells."""
     out = rgba.copy()

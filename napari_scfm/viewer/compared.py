@@ -49,7 +49,7 @@ def comparison_from(
         _spread(result, result.models[0], at, truth.shape),
         tuple(result.models),
     )
-    made.at = at
+    made.at, made.unsure = at, _unsure(result, made.model)
     made.telling = telling_gene(made) if made.genes else ""
     return made
 
@@ -57,11 +57,14 @@ def comparison_from(
 def by_model(made: Comparison, name: str) -> Comparison:
     """Return a comparison with another model's prediction on show."""
     shape, at = made.truth.shape, made.at
+    own = [one.provenance for one in made.result.predictions if one.name == name]
     return replace(
         made,
+        about={**made.about, **own[0]},
         model=name,
         prediction=_matrix(at, made.result.prediction(name), shape),
         spread=_spread(made.result, name, at, shape),
+        unsure=_unsure(made.result, name),
     )
 
 
@@ -87,11 +90,21 @@ def _spread(
     shape: tuple[int, int],
 ) -> np.ndarray | None:
     """Return the spread of a model's predictions, log1p counts, where it has one."""
-    for one in result.predictions:
-        spread = getattr(one, "spread", None)
-        if one.name == name and spread is not None:
-            return _matrix(at, spread, shape)
-    return None
+    spread = _spread_of(result, name)
+    return None if spread is None else _matrix(at, spread, shape)
+
+
+def _unsure(result: ExperimentResult, name: str) -> float:
+    """Return the spread that only one prediction in twenty exceeds; 0 without any."""
+    spread = _spread_of(result, name)
+    if spread is None or not np.isfinite(spread).any():
+        return 0.0
+    return float(np.nanpercentile(spread, 95))
+
+
+def _spread_of(result: ExperimentResult, name: str) -> np.ndarray | None:
+    found = [one.spread for one in result.predictions if one.name == name]
+    return found[0] if found else None
 
 
 def telling_gene(made: Comparison) -> str:

@@ -24,6 +24,7 @@ from napari_scfm.viewer.cells import (
 from napari_scfm.viewer.colouring import (
     auto_limits,
     category_rgba,
+    certainty,
     fade,
     plain_rgba,
     type_legend,
@@ -102,13 +103,15 @@ def _by_gene(session: Session) -> Look:
         made, column = compared
         rgba = predicted_rgba(session, made, column, limits)
         title = f"{session.gene}, {unit}"
-        note = f"predicted by {made.model}"
+        note = f"predicted by {made.model}{fading_note(session, made)}"
         return Look(rgba, Legend(title, limits, session.colormap, note=note))
     counts = counts_of(session.fov.table, session.gene)
     rgba = value_rgba(scaled(session, counts), limits, session.colormap)
     note = "measured"
     if session.side_by_side and compared is not None:
+        made = compared[0]
         note = f"truth and prediction; error ±{limits[1] - limits[0]:.3g}"
+        note += fading_note(session, made)
     title = f"{session.gene}, {unit}"
     return Look(rgba, Legend(title, limits, session.colormap, note=note))
 
@@ -138,7 +141,7 @@ def _parted(session: Session, limits: tuple[float, float], unit: str) -> Look:
     truth = fade(truth, np.flatnonzero(~made.hidden[:, column]))
     guess = predicted_rgba(session, made, column, limits)
     rgba = np.where(shows_truth(session)[:, None], truth, guess)
-    note = f"truth | predicted by {made.model}"
+    note = f"truth | predicted by {made.model}{fading_note(session, made)}"
     title = f"{session.gene}, {unit}"
     return Look(rgba, Legend(title, limits, session.colormap, note=note))
 
@@ -153,7 +156,21 @@ def predicted_rgba(
     visible = ~made.hidden[:, column]
     values = np.where(visible, made.truth[:, column], made.prediction[:, column])
     rgba = value_rgba(scaled(session, values), limits, session.colormap)
+    if fades(session, made):
+        rgba[:, 3] *= certainty(made.spread[:, column], made.unsure)
     return fade(rgba, np.flatnonzero(visible))
+
+
+def fades(session: Session, made: Comparison) -> bool:
+    """Return whether predictions are drawn the fainter the less sure they are."""
+    return session.fade_uncertain and made.spread is not None
+
+
+def fading_note(session: Session, made: Comparison) -> str:
+    """Return what the legend adds while uncertain predictions fade."""
+    if not fades(session, made):
+        return ""
+    return f"; faint = unsure (spread ≥ {made.unsure:.2g} log1p)"
 
 
 def _by_type(session: Session) -> Look:
@@ -210,6 +227,8 @@ def hover_values(session: Session) -> dict[str, np.ndarray]:
             predicted = made.prediction[:, column].astype(np.float64)
             columns[f"{session.gene} predicted"] = predicted
             columns["error"] = predicted - made.truth[:, column]
+            if made.spread is not None:
+                columns["spread"] = made.spread[:, column].astype(np.float64)
     if session.clusters is not None and session.clusters.fov == session.fov.name:
         made = session.clusters
         if made.names:

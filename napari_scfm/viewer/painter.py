@@ -42,6 +42,7 @@ _COLOURS = (
     "clusters",
     "side_by_side",
     "curtain",
+    "fade_uncertain",
 )
 
 

@@ -90,6 +90,8 @@ class Comparison:
         among the result's entries.
     telling
         The gene to look at first.
+    unsure
+        Spread that only one prediction in twenty exceeds.
     """
 
     fov: str
@@ -105,6 +107,7 @@ class Comparison:
     models: tuple[str, ...] = ()
     at: tuple[np.ndarray, ...] = ()
     telling: str = ""
+    unsure: float = 0.0
 
     def guessed(self, gene: str) -> bool:
         """Return whether the model predicted anything of a gene."""

@@ -6,7 +6,7 @@ returns a result that the session shows or throws away whole.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,26 +14,41 @@ import numpy as np
 from napari_scfm import keys
 from napari_scfm.errors import MaskError, ModelError, SlideError
 from napari_scfm.experiments.provenance import provenance
+from napari_scfm.masks.spec import MaskSpec
 from napari_scfm.progress import report
-from napari_scfm.viewer.session import Clusters, Comparison, Stream
+from napari_scfm.viewer.compared import comparison_from
+from napari_scfm.viewer.session import Clusters, Stream
 from napari_scfm.viewer.trained import classes_of, flattered
+from napari_scfm.viewer.training import TRAINED
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from anndata import AnnData
 
     from napari_scfm.experiments.result import ExperimentResult
+    from napari_scfm.experiments.spec import ExperimentSpec
     from napari_scfm.masks.mask import Mask
     from napari_scfm.models.base import CellModel
     from napari_scfm.progress import ProgressCallback
     from napari_scfm.slides.slide import FieldOfView, Slide
-    from napari_scfm.viewer.session import Session
+    from napari_scfm.viewer.session import Comparison, Session
+
+LOADED = "loaded"
+"""Key of ``session.parts``: name -> (model loaded in this session, its source)."""
 
 
 @dataclass(frozen=True, eq=False)
 class Work:
-    """What a task reads, taken from the session before the thread starts."""
+    """What a task reads, taken from the session before the thread starts.
+
+    Attributes
+    ----------
+    recipe, mask
+        What is hidden, written down and resolved.
+    in_turn
+        Whether the hidden genes are hidden one at a time.
+    others
+        Further models of this session by the names that load them.
+    """
 
     slide: Slide
     fov: FieldOfView
@@ -41,6 +56,32 @@ class Work:
     source: str
     device: str
     mask: Mask | None
+    recipe: MaskSpec | None = None
+    in_turn: bool = False
+    others: dict[str, CellModel] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Who else guesses, where, and how often.
+
+    Attributes
+    ----------
+    baselines, also
+        Names of baselines and of further models.
+    seed
+        Of everything random.
+    draws
+        Repeated predictions, for their spread; 0 for none.
+    fovs
+        Fields of view; empty for the one on show.
+    """
+
+    baselines: tuple[str, ...] = ("gene-mean", "knn-space", "ridge")
+    also: tuple[str, ...] = ()
+    seed: int = 0
+    draws: int = 0
+    fovs: tuple[str, ...] = ()
 
 
 def work_of(session: Session, capability: str) -> Work:
@@ -76,6 +117,9 @@ def work_of(session: Session, capability: str) -> Work:
         parts.get("model source", model.info.name),
         parts.get("device", "auto"),
         session.mask,
+        session.recipe,
+        session.in_turn,
+        {source: model for model, source in known_models(session).values()},
     )
 
 
@@ -95,61 +139,70 @@ def hidden_mask(work: Work) -> Mask:
     return work.mask
 
 
-def predict(
-    work: Work,
-    baselines: Sequence[str] = ("gene-mean", "knn-space", "ridge"),
-    seed: int = 0,
-    progress: ProgressCallback | None = None,
-) -> Comparison:
-    """Let the model and the baselines guess what is hidden, and score them."""
-    from napari_scfm.experiments.run import run_experiment
+def known_models(session: Session) -> dict[str, tuple[CellModel, str]]:
+    """Return the models that were loaded or trained here: name -> (model, source)."""
+    parts = session.parts
+    known = dict(parts.setdefault(LOADED, {}))
+    known |= parts.get(TRAINED, {})
+    if session.model is not None:
+        name = session.model.info.name
+        known[name] = (session.model, parts.get("model source", name))
+        parts[LOADED][name] = known[name]
+    return known
+
+
+def spec_of(work: Work, asked: Asked) -> ExperimentSpec:
+    """Return the experiment that a press on Predict runs.
+
+    Raises
+    ------
+    MaskError
+        If nothing is hidden.
+    """
     from napari_scfm.experiments.spec import ExperimentSpec
-    from napari_scfm.masks.spec import MaskSpec
 
     mask = hidden_mask(work)
-    spec = ExperimentSpec(
+    others = tuple(name for name in asked.also if name != work.source)
+    return ExperimentSpec(
         model=work.source,
-        mask=MaskSpec.from_mask(mask),
-        baselines=tuple(name for name in baselines if name != work.source),
-        seed=seed,
+        also=others,
+        mask=work.recipe or MaskSpec.from_mask(mask),
+        baselines=tuple(
+            name for name in asked.baselines if name not in (work.source, *others)
+        ),
+        seed=asked.seed,
         device=work.device,
+        in_turn=work.in_turn,
+        draws=asked.draws,
+        fovs=asked.fovs or (work.fov.name,),
     )
-    result = run_experiment(
-        work.fov.table,
-        spec,
-        reference=other_fovs(work),
-        progress=progress,
-        model=work.model,
-    )
+
+
+def predict(
+    work: Work, asked: Asked | None = None, progress: ProgressCallback | None = None
+) -> Comparison:
+    """Let models and baselines guess what is hidden, and score them."""
+    from napari_scfm.experiments.slide_experiment import run_on_slide
+
+    spec = spec_of(work, asked or Asked())
+    models = {**work.others, work.source: work.model}
+    result = run_on_slide(work.slide, spec, progress, models)
     return compared(work, result)
 
 
 def other_fovs(work: Work) -> AnnData | None:
     """Return the cells of the slide's other FOVs, which were measured in full."""
-    names = [name for name in work.slide.fovs if name != work.fov.name]
-    if not names:
-        return None
-    table = work.slide.table
-    return table[table.obs[keys.FOV].isin(names)].copy()
+    from napari_scfm.experiments.slide_experiment import reference_of
+
+    return reference_of(work.slide, work.fov.name)
 
 
 def compared(work: Work, result: ExperimentResult) -> Comparison:
     """Return truth and prediction of the hidden entries, gene by gene."""
-    measured = work.fov.table[:, result.genes].X
-    truth = measured.toarray() if hasattr(measured, "toarray") else measured
     warning = flattered(work.model, work.slide, work.fov.name)
     more = {"warning": warning} if warning else {}
-    return Comparison(
-        work.fov.name,
-        work.model.info.name,
-        list(result.genes),
-        np.asarray(truth, dtype=np.float32),
-        result.matrix(),
-        ~np.isnan(result.truth()),
-        result.summary,
-        result,
-        about_of(work, result.spec.seed, **more),
-    )
+    about = about_of(work, result.spec.seed, **more)
+    return comparison_from(result, work.fov, about)
 
 
 def about_of(work: Work, seed: int, **more: Any) -> dict[str, Any]:

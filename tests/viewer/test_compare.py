@@ -199,7 +199,9 @@ def test_a_figure_says_how_it_was_made(viewer, make_slide, tmp_path):
     model = load_model("knn-space")
     session.model = model
     masking.hide_genes(session, ["KRT8"])
-    made = tasks.predict(tasks.work_of(session, "impute"), ("gene-mean",), seed=3)
+    made = tasks.predict(
+        tasks.work_of(session, "impute"), tasks.Asked(("gene-mean",), seed=3)
+    )
     acts.show_comparison(session, made)
     masking.clear(session)
     session.model = None
