@@ -7,25 +7,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from napari_scfm import keys
 from napari_scfm.cli.options import (
     Device,
-    Fov,
-    Model,
     Neighbourhood,
     Precision,
     Seed,
     SlidePath,
-    choose_fov,
     words,
 )
 from napari_scfm.errors import SpecError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from anndata import AnnData
-    from pandas import Index
+    from pandas import DataFrame, Index
 
     from napari_scfm.experiments.result import ExperimentResult
+    from napari_scfm.experiments.spec import ExperimentSpec
     from napari_scfm.masks.spec import MaskSpec
     from napari_scfm.slides.slide import Slide
 
@@ -39,6 +38,7 @@ POOLED = (
     *("pooled_cosine", "mcc_all", "n_entries", "n_genes", "n_cells"),
 )
 """What is printed of a denoising experiment (--mask-dropout)."""
+MODEL = "cellplm-mini"
 
 
 def experiment(
@@ -46,8 +46,23 @@ def experiment(
     out: Annotated[
         Path, typer.Option("-o", "--out", metavar="DIR", help="Folder for the result.")
     ],
-    fov: Fov = "",
-    model: Model = "cellplm-mini",
+    fov: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fov",
+            metavar="F,F|all",
+            help="Fields of view, each tested in turn; default: the first.",
+        ),
+    ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model",
+            metavar="M",
+            help="A name from `napari-scfm models`, a model's folder, or a checkpoint; "
+            f"give it again for a further model. Default: {MODEL}.",
+        ),
+    ] = None,
     mask_genes: Annotated[
         str,
         typer.Option(
@@ -75,17 +90,54 @@ def experiment(
             "counts rather than high ones (DeepImpute).",
         ),
     ] = "",
+    mask: Annotated[
+        str,
+        typer.Option(
+            metavar="JSON", help="A whole mask as JSON, as spec.json has it; adds."
+        ),
+    ] = "",
     baselines: Annotated[
         str, typer.Option(metavar="B,B", help="Baselines printed beside the model.")
     ] = "gene-mean,knn-space,ridge",
     reference: Annotated[
-        str,
+        list[str] | None,
         typer.Option(
             metavar="F,F|none",
             help="FOVs in which all was measured, for fitting the baselines; "
             "default: all others.",
         ),
-    ] = "",
+    ] = None,
+    in_turn: Annotated[
+        bool,
+        typer.Option(
+            "--in-turn", help="Hide every gene alone, in turn, with the others visible."
+        ),
+    ] = False,
+    draws: Annotated[
+        int,
+        typer.Option(
+            min=0, metavar="N", help="Repeat every prediction, for its uncertainty."
+        ),
+    ] = 0,
+    spread: Annotated[
+        str,
+        typer.Option(
+            metavar="mask|latent",
+            help="What the repeats change: mask hides a further tenth of what is "
+            "visible, latent draws the model's latent.",
+        ),
+    ] = "mask",
+    bags: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="Read N random neighbourhoods of each field of view, each alone.",
+        ),
+    ] = 0,
+    bag_size: Annotated[
+        int, typer.Option(min=2, metavar="N", help="Cells of a neighbourhood.")
+    ] = 50,
     spec: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Run this spec.json instead.")
     ] = None,
@@ -94,7 +146,7 @@ def experiment(
     precision: Precision = "auto",
     seed: Seed = 0,
 ) -> None:
-    """Hide genes, cells or entries of a FOV, predict them, and score against truth.
+    """Hide genes, cells or entries of FOVs, predict them, and score against truth.
 
     Prints the summary (one row per model and baseline, on log1p counts; of a dropout
     on log1p of counts per 10,000, all entries pooled) and writes spec.json,
@@ -105,51 +157,122 @@ def experiment(
     """
     from napari_scfm.cli.bar import progress_bar
     from napari_scfm.experiments.result_folder import check_result_folder
-    from napari_scfm.experiments.run import run_experiment
-    from napari_scfm.experiments.spec import ExperimentSpec, read_spec
+    from napari_scfm.experiments.slide_experiment import run_on_slide
+    from napari_scfm.experiments.spec import read_spec
     from napari_scfm.slides.read import read_slide
 
     check_result_folder(out)
     slide = read_slide(path)
-    given = read_spec(spec) if spec else None
-    name = choose_fov(slide, fov or (given.fov if given else ""))
-    table = slide.fov(name).table
-    place: dict[str, Any] = {"slide": slide.name, "fovs": (name,)}
-    asked: dict[str, Any] = {
+    place = _place(slide, fov, reference)
+    hidden = {
         "genes": mask_genes,
         "cells": mask_cells,
         "entries": mask_entries,
         "strata": mask_strata,
         "dropout": mask_dropout,
+        "mask": mask,
     }
-    if given:
-        wanted = given.model_copy(update=place)
+    how = {
+        "models": model or [MODEL],
+        "baselines": tuple(words(baselines)),
+        "in_turn": in_turn,
+        "draws": draws,
+        "spread": spread,
+        "bags": {"count": bags, "size": bag_size} if bags else None,
+        "neighbourhood": neighbourhood,
+        "device": device,
+        "precision": precision,
+        "seed": seed,
+    }
+    if spec:
+        wanted = read_spec(spec).model_copy(update=place)
     else:
-        mask = _mask_from_options(table, asked, model, seed)
-        wanted = ExperimentSpec(
-            model=model,
-            mask=mask,
-            baselines=tuple(words(baselines)),
-            seed=seed,
-            device=device,
-            precision=precision,
-            neighbourhood=neighbourhood,
-            **place,
-        )
-    others = _reference(slide, name, reference)
+        wanted = _spec(slide, place, hidden, how)
     with progress_bar("Experiment") as progress:
-        result = run_experiment(table, wanted, reference=others, progress=progress)
+        result = run_on_slide(slide, wanted, progress)
     result.save(out)
     _print(result, POOLED if wanted.mask.dropout else SHOWN)
     typer.echo(f"Written to {out}.", err=True)
 
 
 def _print(result: ExperimentResult, shown: tuple[str, ...]) -> None:
-    """Print the summary, and what should be known of it."""
-    summary = result.summary[list(shown)]
-    typer.echo(summary.to_string(index=False, float_format="%.3f"))
+    """Print the summary, each FOV if there are several, and what should be known."""
+    typer.echo(_text(result.summary, shown))
+    if len(result.spec.fovs) > 1 and len(result.per_fov):
+        typer.echo("\n" + _text(result.per_fov, ("fov", *shown)))
     for note in result.notes:
         typer.echo(note, err=True)
+
+
+def _text(table: DataFrame, shown: Sequence[str]) -> str:
+    columns = [name for name in shown if name in table]
+    return table[columns].to_string(index=False, float_format="%.3f")
+
+
+def _place(
+    slide: Slide, fov: list[str] | None, reference: list[str] | None
+) -> dict[str, Any]:
+    """Return the fields of a spec that say where, as far as they are given."""
+    place: dict[str, Any] = {}
+    if fov:
+        place["fovs"] = _fovs(slide, fov)
+    if reference:
+        none = [name.strip().lower() for name in reference] == ["none"]
+        place["reference"] = () if none else _fovs(slide, reference)
+    return place
+
+
+def _fovs(slide: Slide, asked: list[str]) -> tuple[str, ...]:
+    """Return the names in an option; ``all`` are all, unless one is called so."""
+    found: list[str] = []
+    for text in asked:
+        if text in slide.fovs:
+            found.append(text)
+        elif text.strip().lower() == "all":
+            found += slide.fovs
+        else:
+            found += words(text)
+    return tuple(dict.fromkeys(found))
+
+
+def _spec(
+    slide: Slide, place: dict[str, Any], hidden: dict[str, Any], how: dict[str, Any]
+) -> ExperimentSpec:
+    """Return the spec of the options.
+
+    Raises
+    ------
+    SpecError
+        If an option has no such value, or nothing is hidden.
+    """
+    from pydantic import ValidationError
+
+    from napari_scfm.experiments.spec import ExperimentSpec
+
+    how = dict(how)
+    model, *also = how.pop("models")
+    fovs = place.get("fovs") or tuple(slide.fovs[:1])
+    mask = _mask_from_options(_table(slide, fovs), hidden, model, how["seed"])
+    try:
+        return ExperimentSpec(model=model, also=tuple(also), mask=mask, **how, **place)
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = "-".join(str(part) for part in first["loc"]).replace("_", "-")
+        raise SpecError(
+            f"--{option} {first['input']} cannot be used: {first['msg']}.",
+            "`napari-scfm experiment --help` says what it takes.",
+        ) from error
+
+
+def _table(slide: Slide, fovs: tuple[str, ...]) -> AnnData:
+    """Return the cells of which genes are drawn and named."""
+    from napari_scfm import keys
+
+    if len(fovs) == 1:
+        return slide.fov(fovs[0]).table
+    for name in fovs:
+        slide.fov(name)
+    return slide.table[slide.table.obs[keys.FOV].isin(fovs)]
 
 
 def _mask_from_options(
@@ -173,13 +296,14 @@ def _mask_from_options(
         fields["per_stratum"] = asked["strata"]
     if asked["dropout"]:
         fields["dropout"] = {"rule": _rule(asked["dropout"])}
-    if len(fields) == 1:
+    whole = MaskSpec.from_json(asked["mask"]) if asked["mask"] else MaskSpec()
+    if len(fields) == 1 and whole.is_empty:
         raise SpecError(
             "The experiment hides nothing.",
             "Add --mask-genes, --mask-cells, --mask-entries, --mask-strata, "
-            "--mask-dropout or --spec.",
+            "--mask-dropout, --mask or --spec.",
         )
-    return MaskSpec(**fields)
+    return whole | MaskSpec(**fields)
 
 
 def _rule(text: str) -> str:
@@ -221,20 +345,3 @@ def _percent(text: str) -> float:
             "Give names, or a percentage between 0% and 100%, such as 10%.",
         )
     return share
-
-
-def _reference(slide: Slide, fov: str, asked: str) -> AnnData | None:
-    """Return the cells in which everything was measured: other FOVs."""
-    if asked.strip().lower() == "none":
-        return None
-    names = words(asked) or [name for name in slide.fovs if name != fov]
-    if fov in names:
-        raise SpecError(
-            f"FOV {fov} is predicted and cannot be its own reference.",
-            "Leave it out of --reference.",
-        )
-    for name in names:
-        slide.fov(name)
-    if not names:
-        return None
-    return slide.table[slide.table.obs[keys.FOV].isin(names)].copy()
