@@ -12,7 +12,17 @@ from typing import Annotated
 import typer
 
 import napari_scfm
-from napari_scfm.cli import analyse, experiment, export, models, perturb, slides, train
+from napari_scfm.cli import (
+    analyse,
+    experiment,
+    export,
+    influence,
+    models,
+    perturb,
+    slides,
+    sweep,
+    train,
+)
 from napari_scfm.errors import ScfmError
 from napari_scfm.progress import Cancelled
 
@@ -52,9 +62,11 @@ COMMANDS: dict[Callable[..., None], str] = {
     slides.inspect: "Say what a slide holds and what was guessed.",
     models.models: "List the models and what each can do.",
     experiment.experiment: "Hide genes or cells, predict them, score.",
+    sweep.sweep: "Hide more and more; curves over models and seeds.",
     analyse.embed: "Write each cell's embedding.",
     analyse.impute: "Write predicted counts.",
     perturb.perturb: "Change a gene in some cells, see what follows.",
+    influence.influence: "Hide a cell's neighbours in turn: which mattered?",
     analyse.cluster: "Write clusters of the embedding.",
     analyse.attend: "Write model attention and its residual field.",
     train.train: "Train a model on a slide.",
