@@ -7,6 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from napari_scfm.cli.mask_options import (
+    MaskOptions,
+    mask_from_options,
+    with_mask_options,
+)
 from napari_scfm.cli.options import (
     Device,
     Neighbourhood,
@@ -21,11 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from anndata import AnnData
-    from pandas import DataFrame, Index
+    from pandas import DataFrame
 
     from napari_scfm.experiments.result import ExperimentResult
     from napari_scfm.experiments.spec import ExperimentSpec
-    from napari_scfm.masks.spec import MaskSpec
     from napari_scfm.slides.slide import Slide
 
 SHOWN = (
@@ -41,6 +45,7 @@ POOLED = (
 MODEL = "cellplm-mini"
 
 
+@with_mask_options
 def experiment(
     path: SlidePath,
     out: Annotated[
@@ -63,39 +68,7 @@ def experiment(
             f"give it again for a further model. Default: {MODEL}.",
         ),
     ] = None,
-    mask_genes: Annotated[
-        str,
-        typer.Option(
-            metavar="A,B|N",
-            help="Genes to hide, or how many to draw (of those the model knows).",
-        ),
-    ] = "",
-    mask_cells: Annotated[
-        str,
-        typer.Option(metavar="X,Y|P%", help="Cells to hide, or a random share: 10%."),
-    ] = "",
-    mask_entries: Annotated[
-        float,
-        typer.Option(min=0, max=1, metavar="P", help="Random share of all entries."),
-    ] = 0.0,
-    mask_strata: Annotated[
-        int,
-        typer.Option(min=0, metavar="N", help="N genes from each sparsity stratum."),
-    ] = 0,
-    mask_dropout: Annotated[
-        str,
-        typer.Option(
-            metavar="exp|uniform",
-            help="A tenth of each cell's non-zero counts: denoising. exp takes low "
-            "counts rather than high ones (DeepImpute).",
-        ),
-    ] = "",
-    mask: Annotated[
-        str,
-        typer.Option(
-            metavar="JSON", help="A whole mask as JSON, as spec.json has it; adds."
-        ),
-    ] = "",
+    masking: MaskOptions | None = None,
     baselines: Annotated[
         str, typer.Option(metavar="B,B", help="Baselines printed beside the model.")
     ] = "gene-mean,knn-space,ridge",
@@ -164,14 +137,6 @@ def experiment(
     check_result_folder(out)
     slide = read_slide(path)
     place = _place(slide, fov, reference)
-    hidden = {
-        "genes": mask_genes,
-        "cells": mask_cells,
-        "entries": mask_entries,
-        "strata": mask_strata,
-        "dropout": mask_dropout,
-        "mask": mask,
-    }
     how = {
         "models": model or [MODEL],
         "baselines": tuple(words(baselines)),
@@ -187,7 +152,7 @@ def experiment(
     if spec:
         wanted = read_spec(spec).model_copy(update=place)
     else:
-        wanted = _spec(slide, place, hidden, how)
+        wanted = _spec(slide, place, masking or MaskOptions(), how)
     with progress_bar("Experiment") as progress:
         result = run_on_slide(slide, wanted, progress)
     result.save(out)
@@ -236,7 +201,7 @@ def _fovs(slide: Slide, asked: list[str]) -> tuple[str, ...]:
 
 
 def _spec(
-    slide: Slide, place: dict[str, Any], hidden: dict[str, Any], how: dict[str, Any]
+    slide: Slide, place: dict[str, Any], masking: MaskOptions, how: dict[str, Any]
 ) -> ExperimentSpec:
     """Return the spec of the options.
 
@@ -244,6 +209,8 @@ def _spec(
     ------
     SpecError
         If an option has no such value, or nothing is hidden.
+    MaskError
+        If the mask names what the fields of view do not hold.
     """
     from pydantic import ValidationError
 
@@ -252,7 +219,7 @@ def _spec(
     how = dict(how)
     model, *also = how.pop("models")
     fovs = place.get("fovs") or tuple(slide.fovs[:1])
-    mask = _mask_from_options(_table(slide, fovs), hidden, model, how["seed"])
+    mask = mask_from_options(_table(slide, fovs), masking, model, how["seed"])
     try:
         return ExperimentSpec(model=model, also=tuple(also), mask=mask, **how, **place)
     except ValidationError as error:
@@ -273,75 +240,3 @@ def _table(slide: Slide, fovs: tuple[str, ...]) -> AnnData:
     for name in fovs:
         slide.fov(name)
     return slide.table[slide.table.obs[keys.FOV].isin(fovs)]
-
-
-def _mask_from_options(
-    table: AnnData, asked: dict[str, Any], model: str, seed: int
-) -> MaskSpec:
-    from napari_scfm.masks.spec import MaskSpec
-
-    fields: dict[str, Any] = {"seed": seed}
-    genes, cells = asked["genes"], asked["cells"].strip()
-    if genes.strip().isdigit():
-        fields["genes"] = _drawn(table, model, int(genes), seed)
-    elif genes:
-        fields["genes"] = _named_or_refused("genes", genes, table.var_names, "20")
-    if cells.endswith("%"):
-        fields["cell_fraction"] = _percent(cells)
-    elif cells:
-        fields["cells"] = _named_or_refused("cells", cells, table.obs_names, "10%")
-    if asked["entries"]:
-        fields["entries"] = {"fraction": asked["entries"]}
-    if asked["strata"]:
-        fields["per_stratum"] = asked["strata"]
-    if asked["dropout"]:
-        fields["dropout"] = {"rule": _rule(asked["dropout"])}
-    whole = MaskSpec.from_json(asked["mask"]) if asked["mask"] else MaskSpec()
-    if len(fields) == 1 and whole.is_empty:
-        raise SpecError(
-            "The experiment hides nothing.",
-            "Add --mask-genes, --mask-cells, --mask-entries, --mask-strata, "
-            "--mask-dropout, --mask or --spec.",
-        )
-    return whole | MaskSpec(**fields)
-
-
-def _rule(text: str) -> str:
-    if text not in ("exp", "uniform"):
-        raise SpecError(f"--mask-dropout {text} is no rule.", "Give exp or uniform.")
-    return text
-
-
-def _named_or_refused(kind: str, text: str, known: Index, such: str) -> tuple[str, ...]:
-    """Return the names in an option; a number that is no name is not a name."""
-    try:
-        float(text)
-    except ValueError:
-        return tuple(words(text))
-    if text in known:
-        return (text,)
-    raise SpecError(
-        f"--mask-{kind} {text} is no name, and not how many {kind} to hide.",
-        f"Give names, or such as {such}.",
-    )
-
-
-def _drawn(table: AnnData, model: str, number: int, seed: int) -> tuple[str, ...]:
-    from napari_scfm.experiments.draws import draw_genes
-    from napari_scfm.models.hub import load_model
-
-    known = load_model(model, "cpu").info.genes
-    return draw_genes(table, number, seed, known, model)
-
-
-def _percent(text: str) -> float:
-    try:
-        share = float(text.removesuffix("%")) / 100
-    except ValueError:
-        share = -1.0
-    if not 0 < share < 1:
-        raise SpecError(
-            f"--mask-cells {text} is no share of cells.",
-            "Give names, or a percentage between 0% and 100%, such as 10%.",
-        )
-    return share

@@ -6,23 +6,17 @@ mask is written out as JSON.
 
 from __future__ import annotations
 
-import re
 import shlex
 from typing import TYPE_CHECKING
 
 from napari_scfm.experiments.spec import BASELINES, Bags, ExperimentSpec
-from napari_scfm.masks.parts import Dropout
-from napari_scfm.masks.spec import MaskSpec
+from napari_scfm.masks.options import options_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
 NONE = "none"
 """Names no field of view as reference."""
-
-_PLAIN = re.compile(r"[A-Za-z_][\w.:/()+-]*|\d+_[\w.-]*")
-"""Names that no option takes for anything else."""
 
 
 def command_line(spec: ExperimentSpec, slide_path: str | Path) -> str:
@@ -41,7 +35,8 @@ def command_line(spec: ExperimentSpec, slide_path: str | Path) -> str:
         words += ["--fov", fov]
     for model in spec.models:
         words += ["--model", model]
-    words += _mask_words(spec.mask, spec.seed)
+    said = options_of(spec.mask, spec.seed)
+    words += ["--mask", spec.mask.to_json()] if said is None else said
     if spec.baselines != BASELINES:
         words += ["--baselines", ",".join(spec.baselines)]
     for name in (NONE,) if spec.reference == () else spec.reference or ():
@@ -65,31 +60,3 @@ def _how(spec: ExperimentSpec) -> list[str]:
         if spec.bags.size != Bags.model_fields["size"].default:
             words += ["--bag-size", str(spec.bags.size)]
     return words
-
-
-def _mask_words(mask: MaskSpec, seed: int) -> list[str]:
-    """Return the options that say what is hidden."""
-    named = {"mask_genes": mask.genes, "mask_cells": mask.cells}
-    if not all(_plain(names) for names in named.values()):
-        return ["--mask", mask.to_json()]
-    words = []
-    said: dict[str, object] = {"genes": mask.genes, "cells": mask.cells}
-    for option, names in named.items():
-        if names:
-            words += [f"--{option.replace('_', '-')}", ",".join(names)]
-    if mask.per_stratum:
-        said["per_stratum"] = mask.per_stratum
-        words += ["--mask-strata", str(mask.per_stratum)]
-    if mask.dropout and mask.dropout == Dropout(rule=mask.dropout.rule):
-        said["dropout"] = mask.dropout
-        words += ["--mask-dropout", mask.dropout.rule]
-    if mask.entries and mask.entries.eligible == "all":
-        said["entries"] = mask.entries
-        words += ["--mask-entries", repr(mask.entries.fraction)]
-    drawn = len(said) > 2
-    whole = MaskSpec.model_validate({**said, "seed": seed if drawn else mask.seed})
-    return words if words and whole == mask else ["--mask", mask.to_json()]
-
-
-def _plain(names: Iterable[str]) -> bool:
-    return all(_PLAIN.fullmatch(name) for name in names)
