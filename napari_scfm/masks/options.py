@@ -350,9 +350,8 @@ def options_of(spec: MaskSpec, seed: int | None = None) -> list[str] | None:
     options = _as_options(spec)
     if options is None:
         return None
-    names = _NamesOf(spec)
-    try:
-        again = spec_of(options, 0, names.genes, names.cells, _no_draw)
+    try:  # no name is known, so that one that looks like a number is not written
+        again = spec_of(options, 0, (), (), _no_draw)
     except (ScfmError, ValueError):
         return None
     if _settled(again) != _settled(spec):
@@ -368,6 +367,9 @@ def _settled(spec: MaskSpec) -> MaskSpec:
 
     kept = {name: getattr(spec, name) for name in MaskSpec.model_fields}
     kept["minus"] = tuple(_settled(less) for less in spec.minus)
+    for name in ("entries", "dropout"):
+        if kept[name] and not kept[name].fraction:
+            kept[name] = None
     kept["seed"] = spec.seed if draws(spec) else 0
     return MaskSpec(**kept)
 
@@ -384,15 +386,6 @@ def _written(options: MaskOptions) -> list[str]:
     return said
 
 
-class _NamesOf:
-    """The names that a spec takes for genes and cells of the table."""
-
-    def __init__(self, spec: MaskSpec) -> None:
-        parts = (spec, *spec.minus)
-        self.genes = {name for part in parts for name in part.genes}
-        self.cells = {name for part in parts for name in part.cells}
-
-
 _UNSAID = ("gene_count", "gene_fraction", "single", "also")
 
 
@@ -404,10 +397,10 @@ def _as_options(spec: MaskSpec) -> MaskOptions | None:
     for less in spec.minus:
         more["unmask_genes"] = _gene_texts(less)
         more["unmask_cells"] = _cell_texts(less)
-    if spec.entries:
+    if spec.entries and spec.entries.fraction:
         more["entries"] = spec.entries.fraction
         more["eligible"] = spec.entries.eligible
-    if spec.dropout:
+    if spec.dropout and spec.dropout.fraction:
         share = f"{100 * spec.dropout.fraction:.12g}%"
         usual = spec.dropout.fraction == type(spec.dropout)().fraction
         more["dropout"] = spec.dropout.rule + ("" if usual else f":{share}")
