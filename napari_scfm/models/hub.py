@@ -26,7 +26,7 @@ _REGISTRY = "napari_scfm.models.baselines.registry"
 
 def _baselines() -> dict[str, Callable[[], CellModel]]:
     found: dict[str, Callable[[], CellModel]]
-    found = importlib.import_module(_REGISTRY).BASELINES
+    found = importlib.import_module(_REGISTRY).available()
     return found
 
 
@@ -75,6 +75,7 @@ def load_model(
     if name == MINI:
         name_or_path = MINI_FOLDER
     elif not Path(name_or_path).exists():
+        importlib.import_module(_REGISTRY).refuse_missing(name)
         raise _unknown(name, [*baselines, MINI])
     files = find_files(name_or_path)
     if files is None:

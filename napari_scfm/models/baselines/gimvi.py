@@ -1,0 +1,107 @@
+"""gimVI: one latent space for tissue and reference, read out in the missing genes.
+
+The network is that of scvi-tools (Lopez et al., 2019), with its default likelihoods,
+trained anew on the visible part of every table. Its decoder says each gene's share; a
+cell's shares are scaled to its visible counts.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_scfm.models.baselines.baseline import Baseline, Pool, baseline_info
+from napari_scfm.models.baselines.beside import Beside, beside
+from napari_scfm.models.baselines.seeded import seeded
+from napari_scfm.progress import report
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from napari_scfm.progress import ProgressCallback
+
+EPOCHS = 60
+SEED = 0
+
+
+class GimVI(Baseline):
+    """Decoded shares of the genes, times what the cell shows.
+
+    Needs a reference. A cell without any visible count gets the gene mean; genes
+    without counts in the reference are 0.
+    """
+
+    info = baseline_info(
+        "gimvi",
+        "gimVI (scvi-tools): tissue and reference in one latent; needs a reference.",
+        "Lopez et al., arXiv 1905.02269 (2019)",
+    )
+
+    def _predict(
+        self,
+        pool: Pool,
+        columns: NDArray[np.intp],
+        progress: ProgressCallback | None,
+    ) -> NDArray[np.float64]:
+        found = pool.gene_mean(columns)
+        parts = beside(pool, self.info.name)
+        done = itertools.count(1)
+        total = EPOCHS * len(parts)
+
+        def tell() -> None:
+            report(progress, next(done), total, "Training gimVI")
+
+        for part in parts:
+            found[part.rows] = part.counts(_shares(part, tell), columns)
+        return found
+
+
+def _shares(part: Beside, tell: Callable[[], None]) -> NDArray[np.float64]:
+    """Return (rows, genes) shares as the trained network decodes them."""
+    from anndata import AnnData
+
+    there = np.flatnonzero(part.reference.sum(axis=0) > 0)
+    names = np.array([str(gene) for gene in range(part.reference.shape[1])])
+    full = part.reference[:, part.shared].sum(axis=1) > 0
+    reference = AnnData(part.reference[np.ix_(full, there)].astype(np.float32))
+    reference.var_names = names[there]
+    # likelihoods of counts: what stands in for a hidden entry is rounded
+    tissue = AnnData(np.rint(part.tissue).astype(np.float32))
+    tissue.var_names = names[part.shared]
+    with seeded(SEED, "scvi", "lightning.pytorch", "lightning.fabric"):
+        from scvi.external import GIMVI
+
+        GIMVI.setup_anndata(reference)
+        GIMVI.setup_anndata(tissue)
+        network = GIMVI(reference, tissue)
+        network.train(
+            max_epochs=EPOCHS,
+            accelerator="cpu",
+            train_size=1.0,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            logger=False,
+            enable_checkpointing=False,
+            callbacks=[_each_epoch(tell)],
+        )
+        decoded = network.get_imputed_values(normalized=True)[1]
+    shares = np.zeros((len(part.rows), part.reference.shape[1]))
+    shares[:, there] = decoded
+    return shares
+
+
+def _each_epoch(tell: Callable[[], None]) -> Any:
+    """Return a callback of the trainer that tells of every epoch."""
+    from lightning.pytorch.callbacks import Callback
+
+    class Told(Callback):  # type: ignore[misc]
+        """Says after each epoch that one is over."""
+
+        def on_train_epoch_end(self, *args: Any) -> None:
+            tell()
+
+    return Told()
