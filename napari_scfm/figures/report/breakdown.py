@@ -49,6 +49,8 @@ class Against:
         Said where the result does not have it.
     lost
         Why an entry may have no value.
+    log
+        Whether the axis is logarithmic; values of 0 stand at its left end.
     """
 
     table: str
@@ -56,6 +58,7 @@ class Against:
     label: str
     without: str
     lost: str
+    log: bool = False
 
 
 DISTANCE = Against(
@@ -78,6 +81,7 @@ EXPRESSION = Against(
     "mean expression of the gene, log1p counts",
     "The result does not say how strongly the genes are expressed.",
     "of genes without a known expression",
+    log=True,
 )
 
 
@@ -157,19 +161,18 @@ def draw(axes: Axes, found: Binned, style: Style) -> str:
     names = list(found.tables)
     colours, marks = style.colours(names), markers(names)
     first = found.tables[found.model]
-    _bars(axes, first, style)
+    low, high = _limits(first, found.against.log)
+    _bars(axes, first, low, style)
     for name, table in found.tables.items():
         chosen = name == found.model
         axes.plot(
-            table["middle"], table["rmse"], color=colours[name], marker=marks[name],
-            markersize=(0.5 if chosen else 0.4) * style.points, label=name,
-            linewidth=1.6 if chosen else 0.9, zorder=5 if chosen else 4,
+            table["middle"].clip(lower=low), table["rmse"], color=colours[name],
+            marker=marks[name], markersize=(0.5 if chosen else 0.4) * style.points,
+            label=name, linewidth=1.6 if chosen else 0.9, zorder=5 if chosen else 4,
         )  # fmt: skip
-    low, high = float(first["low"].min()), float(first["high"].max())
-    room = 0.02 * (high - low) or 0.5
-    axes.set_xlim(low - room, high + room)
     axes.set_ylim(0, max(float(t["rmse"].max()) for t in found.tables.values()) * 1.08)
     few_ticks(axes)
+    _scale(axes, low, high, found.against.log)
     name_axes(axes, found.against.label, "RMSE, log1p counts", style)
     legend(axes, style)
     entries = int(first["n_entries"].sum())
@@ -182,14 +185,39 @@ def draw(axes: Axes, found: Binned, style: Style) -> str:
     )
 
 
-def _bars(axes: Axes, table: pd.DataFrame, style: Style) -> None:
+def _limits(table: pd.DataFrame, log: bool) -> tuple[float, float]:
+    low, high = float(table["low"].min()), float(table["high"].max())
+    if log:
+        above = table["middle"][table["middle"] > 0]
+        low = max(low, float(above.min()) / 2 if len(above) else high / 10)
+    return low, high
+
+
+def _scale(axes: Axes, low: float, high: float, log: bool) -> None:
+    """Set the limits of the x axis; a logarithmic one with ticks at 1, 2 and 5."""
+    if not (log and 0 < low < high):
+        room = 0.02 * (high - low) or 0.5
+        axes.set_xlim(low - room, high + room)
+        return
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axes.set_xscale("log")
+    steps = (1, 2, 5) if high < 200 * low else (1,)
+    axes.xaxis.set_major_locator(LogLocator(10, steps))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlim(low / 1.05, high * 1.05)
+
+
+def _bars(axes: Axes, table: pd.DataFrame, low: float, style: Style) -> None:
     """Draw the entries of each bin as faint bars on a scale of their own."""
     behind = axes.twinx()
     behind.set_zorder(axes.get_zorder() - 1)
     axes.patch.set_visible(False)
     sizes = table["n_entries"].to_numpy(dtype=float)
     behind.bar(
-        table["low"], sizes, width=table["high"] - table["low"], align="edge",
+        table["low"].clip(lower=low), sizes, align="edge",
+        width=table["high"] - table["low"].clip(lower=low),
         color=style.theme.frame, alpha=0.55, linewidth=0.6,
         edgecolor=style.theme.page,
     )  # fmt: skip

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_scfm.errors import ScfmError
-from napari_scfm.figures.palette import lut
 from napari_scfm.figures.report.chart import sentences
 from napari_scfm.figures.report.style import compact, dress, many, name_axes, number
 
@@ -86,13 +85,13 @@ def draw(axes: Axes, found: Confusion, style: Style) -> str:
     dress(axes, style, grid="")
     size = found.counts.sum(axis=1, keepdims=True)
     share = found.counts / np.maximum(size, 1)
-    table = lut("cividis") if style.dark else lut("cividis_r")
-    colours = table[np.clip(share * 255, 0, 255).astype(int)]
-    colours[size[:, 0] == 0] = (*style.theme.page, 1)
+    full = style.colours([found.model])[found.model][:3]
+    strength = 0.95 * share[..., None] ** 0.7
+    colours = (1 - strength) * np.array(style.theme.page) + strength * full
     axes.imshow(colours, aspect="auto", interpolation="nearest")
     for (true, guess), part in np.ndenumerate(share):
         if size[true, 0]:
-            light = colours[true, guess, :3] @ (0.3, 0.6, 0.1) > 0.5
+            light = colours[true, guess] @ (0.3, 0.6, 0.1) > 0.45
             ink = "#101010" if light else "#F4F4F4"
             _cell(axes, guess, true, part, int(found.counts[true, guess]), ink, style)
     axes.set_xticks(range(LEVELS), NAMES)
@@ -121,7 +120,7 @@ def _cell(
 ) -> None:
     """Write share and count into one cell."""
     axes.text(
-        x, y - 0.06, f"{share:.0%}", ha="center", va="bottom", color=ink,
+        x, y - 0.06, f"{share * 100:.0f} %", ha="center", va="bottom", color=ink,
         fontsize=style.points, parse_math=False,
     )  # fmt: skip
     axes.text(

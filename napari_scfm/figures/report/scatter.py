@@ -193,7 +193,7 @@ def _draw_density(axes: Axes, found: Pairs, style: Style) -> float:
 
 def _bar(axes: Axes, mesh: Any, most: int, style: Style) -> None:
     """Draw the colour bar inside the right margin."""
-    inside = axes.inset_axes((1.03, 0.0, 0.035, 1.0))
+    inside = axes.inset_axes((1.03, 0.0, 0.035, 0.93))
     figure = axes.get_figure(root=True)
     assert figure is not None
     bar: Colorbar = figure.colorbar(mesh, cax=inside)
