@@ -95,11 +95,11 @@ def _spread(
 
 
 def _unsure(result: ExperimentResult, name: str) -> float:
-    """Return the spread that only one prediction in twenty exceeds; 0 without any."""
+    """Return the spread that one prediction in a hundred exceeds; 0 without any."""
     spread = _spread_of(result, name)
     if spread is None or not np.isfinite(spread).any():
         return 0.0
-    return float(np.nanpercentile(spread, 95))
+    return float(np.nanpercentile(spread, 99))
 
 
 def _spread_of(result: ExperimentResult, name: str) -> np.ndarray | None:

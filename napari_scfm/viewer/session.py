@@ -58,6 +58,11 @@ class Legend:
     categories: tuple[tuple[str, tuple[float, ...]], ...] = ()
     note: str = ""
 
+    @property
+    def predicted(self) -> bool:
+        """Whether any of the colours are predictions."""
+        return "predict" in self.note
+
 
 @dataclass(eq=False)
 class Comparison:
@@ -91,7 +96,7 @@ class Comparison:
     telling
         The gene to look at first.
     unsure
-        Spread that only one prediction in twenty exceeds.
+        Spread that only one prediction in a hundred exceeds.
     """
 
     fov: str

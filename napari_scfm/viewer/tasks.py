@@ -142,13 +142,11 @@ def hidden_mask(work: Work) -> Mask:
 def known_models(session: Session) -> dict[str, tuple[CellModel, str]]:
     """Return the models that were loaded or trained here: name -> (model, source)."""
     parts = session.parts
-    known = dict(parts.setdefault(LOADED, {}))
-    known |= parts.get(TRAINED, {})
+    loaded = parts.setdefault(LOADED, {})
     if session.model is not None:
         name = session.model.info.name
-        known[name] = (session.model, parts.get("model source", name))
-        parts[LOADED][name] = known[name]
-    return known
+        loaded[name] = (session.model, parts.get("model source", name))
+    return {**loaded, **parts.get(TRAINED, {})}
 
 
 def spec_of(work: Work, asked: Asked) -> ExperimentSpec:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from qtpy.QtCore import QRectF, Qt
-from qtpy.QtGui import QColor, QImage, QPainter
+from qtpy.QtGui import QBrush, QColor, QImage, QPainter
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
 from napari_scfm.figures.palette import lut
@@ -44,6 +44,25 @@ class LegendView(QWidget):
     def _line(self) -> int:
         return self.fontMetrics().height() + 3
 
+    def _words(self) -> list[str]:
+        """Return title and note, on one line if they fit on it."""
+        title, note = self._legend.title, self._legend.note
+        both = f"{title} · {note}" if note else title
+        if self.fontMetrics().horizontalAdvance(both) <= self.width() or not note:
+            return [both]
+        return [title, *self._broken(note)]
+
+    def _broken(self, note: str) -> list[str]:
+        """Return a note on as many lines as it needs, broken at spaces."""
+        lines, wide = [""], self.fontMetrics().horizontalAdvance
+        for word in note.split(" "):
+            longer = f"{lines[-1]} {word}".strip()
+            if lines[-1] and wide(longer) > self.width():
+                lines.append(word)
+            else:
+                lines[-1] = longer
+        return lines
+
     def _columns(self) -> int:
         names = [name for name, _ in self._legend.categories[:MOST]]
         widest = max(
@@ -52,10 +71,11 @@ class LegendView(QWidget):
         return max(1, min(4, self.width() // (widest + self._line() + 14)))
 
     def _fit(self) -> None:
-        lines = 3
+        words = len(self._words())
+        lines = words + 2
         if self._legend.categories:
             shown = min(len(self._legend.categories), MOST)
-            lines = 1 + -(-shown // self._columns())
+            lines = words + -(-shown // self._columns())
             lines += len(self._legend.categories) > MOST
         self.setFixedHeight(lines * self._line() + 6)
 
@@ -68,13 +88,12 @@ class LegendView(QWidget):
         """Draw the title and the bar or the categories."""
         painter = QPainter(self)
         painter.setPen(self.palette().windowText().color())
-        title = self._legend.title
-        if self._legend.note:
-            title += f" · {self._legend.note}"
-        line = self._line()
-        metrics = self.fontMetrics()
-        text = metrics.elidedText(title, Qt.TextElideMode.ElideRight, self.width())
-        painter.drawText(0, metrics.ascent() + 1, text)
+        line, metrics = self._line(), self.fontMetrics()
+        words = self._words()
+        for number, words_ in enumerate(words):
+            text = metrics.elidedText(words_, Qt.TextElideMode.ElideRight, self.width())
+            painter.drawText(0, number * line + metrics.ascent() + 1, text)
+        painter.translate(0, (len(words) - 1) * line)
         if self._legend.categories:
             self._draw_categories(painter, line)
         elif self._legend.limits is not None:
@@ -87,11 +106,21 @@ class LegendView(QWidget):
         image = QImage(
             strip.data, strip.shape[1], 1, QImage.Format.Format_RGBA8888
         ).copy()
-        painter.drawImage(QRectF(0, line + 2, self.width(), line - 6), image)
+        bar = QRectF(0, line + 2, self.width(), line - 6)
+        painter.drawImage(bar, image)
+        if self._legend.predicted:
+            self._hatch(painter, bar)
         low, high = self._legend.limits
         box = QRectF(0, 2 * line, self.width(), line)
         painter.drawText(box, Qt.AlignmentFlag.AlignLeft, f"{low:.3g}")
         painter.drawText(box, Qt.AlignmentFlag.AlignRight, f"{high:.3g}")
+
+    def _hatch(self, painter: QPainter, bar: QRectF) -> None:
+        """Hatch the bar's lower edge: what it measures was predicted, not seen."""
+        edge = QRectF(
+            bar.left(), bar.bottom() - bar.height() / 3, bar.width(), bar.height() / 3
+        )
+        painter.fillRect(edge, QBrush(Qt.GlobalColor.white, Qt.BrushStyle.BDiagPattern))
 
     def _draw_categories(self, painter: QPainter, line: int) -> None:
         columns = self._columns()

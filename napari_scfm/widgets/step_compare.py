@@ -4,51 +4,57 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import (
-    QCheckBox,
-    QComboBox,
-    QHeaderView,
-    QLabel,
-    QTableWidget,
-    QTableWidgetItem,
-)
+from qtpy.QtWidgets import QCheckBox, QComboBox, QGridLayout, QLabel
+from superqt.utils import signals_blocked
 
-from napari_scfm.errors import named
-from napari_scfm.models.baselines.registry import BASELINES
+from napari_scfm.errors import SlideError, named
 from napari_scfm.viewer import tasks
 from napari_scfm.viewer.acts import colour_by_gene, show_comparison
+from napari_scfm.viewer.compared import by_model
 from napari_scfm.viewer.look import comparison_of
+from napari_scfm.widgets.score_table import ScoreTable
+from napari_scfm.widgets.section import Section
 from napari_scfm.widgets.step import Context, Step, button, hint, narrow, row
+from napari_scfm.widgets.step_compare_keep import KeepRow
+from napari_scfm.widgets.step_compare_who import WhoPane
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from napari_scfm.viewer.session import Comparison
 
 EMPTY = (
     "Hide genes or cells, then press Predict. Simple baselines are scored beside the "
     "model, so that a good-looking map cannot oversell it."
 )
-DEFAULTS = ("gene-mean", "knn-space", "ridge")
-COLUMNS = {"pearson": "Pearson", "rmse": "RMSE", "cosine": "Cosine"}
 
 
 class CompareStep(Step):
-    """Predict, baselines, summary table, gene chooser, side by side, blink."""
+    """Predict, who guesses, scores, gene chooser, views of the comparison."""
 
     def __init__(self, context: Context) -> None:
         super().__init__("5  Predict and compare", context)
-        self.predict = button("Predict", self.run, "Guess back what is hidden")
+        self.predict = button(
+            "Predict", self.run, "Guess back what is hidden here", "predict"
+        )
         font = self.predict.font()
         font.setBold(True)
         self.predict.setFont(font)
-        self.baselines = {name: QCheckBox(name) for name in BASELINES}
-        for name, box in self.baselines.items():
-            box.setChecked(name in DEFAULTS)
-            box.setToolTip("Score this baseline beside the model")
+        self.everywhere = button(
+            "Run on all FOVs", self.run_all, "The same on every field of view in turn"
+        )
+        self.who = WhoPane(context)
+        self.baselines = self.who.baselines
         self.status = hint(EMPTY)
-        self.table = QTableWidget()
+        self.table = ScoreTable()
+        self.table.chosen.connect(self.show_model)
+        self._make_views(context)
+        self.keep = KeepRow(context, lambda: self.who.asked())
+        self._lay_out()
+        self._listen()
+
+    def _make_views(self, context: Context) -> None:
+        self.models = narrow(QComboBox(), 8)
+        self.models.setToolTip("Whose prediction is on show")
+        self.models.textActivated.connect(self.show_model)
         self.genes = narrow(QComboBox(), 8)
         self.genes.textActivated.connect(
             lambda gene: context.attempt(colour_by_gene, self.session, gene)
@@ -60,49 +66,73 @@ class CompareStep(Step):
             "Truth, prediction and error in a grid",
             "side_by_side",
         )
-        self.side.setCheckable(True)
         self.blink = button(
             "Blink", go("blink"), "Swap truth and prediction in place", "blink"
         )
-        self.gene_label = QLabel("Gene")
-        self._lay_out()
-        self._listen()
+        self.curtain = button(
+            "Curtain",
+            go("curtain"),
+            "Truth left, prediction right of a line",
+            "curtain",
+        )
+        for made in (self.side, self.curtain):
+            made.setCheckable(True)
+        self.fade = QCheckBox("Fade what is uncertain")
+        self.fade.toggled.connect(self._on_fade_box)
+        choices = QGridLayout()
+        choices.setSpacing(4)
+        for line, (text, box) in enumerate(
+            (("On show", self.models), ("Gene", self.genes))
+        ):
+            choices.addWidget(QLabel(text), line, 0)
+            choices.addWidget(box, line, 1)
+        choices.setColumnStretch(1, 1)
+        self.views = Section("On the tissue", True)
+        self.views.add(
+            choices,
+            row(self.side, self.blink, self.curtain),
+            self.fade,
+        )
 
     def _lay_out(self) -> None:
-        boxes = list(self.baselines.values())
-        self.body.addWidget(self.predict)
-        for first in range(0, len(boxes), 2):
-            self.body.addLayout(row(*boxes[first : first + 2]))
+        self.body.addWidget(self.who)
+        self.body.addLayout(row(self.predict, self.everywhere))
         self.body.addWidget(self.status)
         self.body.addWidget(self.table)
-        self.body.addLayout(row(self.gene_label, self.genes, 1))
-        self.body.addLayout(row(self.side, self.blink))
+        self.body.addWidget(self.views)
+        self.body.addWidget(self.keep)
 
     def _listen(self) -> None:
-        context = self.context
-        context.listen(self.session.events.comparison, self._on_comparison)
-        context.listen(self.session.events.fov, self._on_comparison)
-        context.listen(self.session.events.gene, self._on_gene)
-        context.listen(self.session.events.side_by_side, self._on_side)
-        context.listen(self.session.events.shown, self._on_side)
-        self._dress_table()
+        context, events = self.context, self.session.events
+        context.listen(events.comparison, self._on_comparison)
+        context.listen(events.fov, self._on_comparison)
+        context.listen(events.gene, self._on_gene)
+        for event in (events.side_by_side, events.shown, events.curtain):
+            context.listen(event, self._on_side)
+        context.listen(events.fade_uncertain, self._on_fade)
+        self.session.parts["predict"] = self.run
         self._on_comparison()
 
     def run(self) -> None:
         """Predict in the background; show the comparison when it is done."""
-        self.context.attempt(self._start)
+        self.context.attempt(self._start, ())
 
-    def _start(self) -> None:
+    def run_all(self) -> None:
+        """Predict on every field of view of the slide."""
+        slide = self.session.slide
+        self.context.attempt(self._start, () if slide is None else tuple(slide.fovs))
+
+    def _start(self, fovs: tuple[str, ...]) -> None:
         work = tasks.work_of(self.session, "impute")
         tasks.hidden_mask(work)
-        chosen = tuple(n for n, box in self.baselines.items() if box.isChecked())
+        asked = self.who.asked(fovs)
 
         def task(progress: Any) -> Comparison:
-            return tasks.predict(work, chosen, progress=progress)
+            return tasks.predict(work, asked, progress=progress)
 
-        self.context.jobs.run(
-            f"Predicting with {work.model.info.name}", task, self._done
-        )
+        where = f" on {len(fovs)} fields of view" if fovs else ""
+        title = f"Predicting with {work.model.info.name}{where}"
+        self.context.jobs.run(title, task, self._done)
 
     def _done(self, made: Comparison) -> None:
         session = self.session
@@ -112,58 +142,71 @@ class CompareStep(Step):
             return
         session.say(told(made))
 
-    def _dress_table(self) -> None:
-        self.table.setColumnCount(1 + len(COLUMNS))
-        self.table.setHorizontalHeaderLabels(["", *COLUMNS.values()])
-        self.table.verticalHeader().hide()
-        self.table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
-        self.table.setSelectionMode(QTableWidget.SelectionMode.NoSelection)
-        self.table.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        head = self.table.horizontalHeader()
-        head.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        head.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+    def show_model(self, name: str) -> None:
+        """Put another model's prediction on show, prepared in the background."""
+        self.context.attempt(self._show_model, name)
+
+    def _show_model(self, name: str) -> None:
+        made = comparison_of(self.session)
+        if made is None or name == made.model:
+            return
+        if made.result is None:
+            raise SlideError("Only one prediction is known.", "Press Predict again.")
+
+        def done(other: Comparison) -> None:
+            self.session.comparison = other
+            self.session.say(f"On show: predicted by {name}.")
+
+        self.context.jobs.run(f"Showing {name}", lambda _: by_model(made, name), done)
 
     def _on_comparison(self) -> None:
         made = comparison_of(self.session)
-        for part in (self.table, self.genes, self.gene_label, self.side, self.blink):
+        for part in (self.table, self.views):
             part.setVisible(made is not None)
-        self.genes.clear()
+        self.keep.follow(made)
         if made is None:
+            self.genes.clear()
             self.status.setText(EMPTY)
             return
-        self.genes.addItems(made.genes)
-        warning = made.about.get("warning", "")
-        said = f"{warning} Scores" if warning else "Scores"
-        self.status.setText(f"{said} of the hidden entries, log1p counts:")
-        self._fill(made.summary, made.model)
+        if [self.genes.itemText(i) for i in range(self.genes.count())] != made.genes:
+            self.genes.clear()
+            self.genes.addItems(made.genes)
+        self.status.setText(scored(made))
+        self.table.fill(made.summary, made.model)
+        with signals_blocked(self.models):
+            self.models.clear()
+            self.models.addItems(made.models or (made.model,))
+            self.models.setCurrentText(made.model)
+        self.fade.setEnabled(made.spread is not None)
+        tip = "Ask for draws above first" if made.spread is None else "See the legend"
+        self.fade.setToolTip(f"Predictions that repeats disagree on are faint. {tip}.")
         self._on_gene()
         self._on_side()
-
-    def _fill(self, summary: pd.DataFrame, model: str) -> None:
-        self.table.setRowCount(len(summary))
-        for line, (_, scores) in enumerate(summary.reset_index().iterrows()):
-            name = str(scores["model"])
-            cells = [name, *(number(scores[column]) for column in COLUMNS)]
-            for column, text in enumerate(cells):
-                item = QTableWidgetItem(text)
-                font = item.font()
-                font.setBold(name == model)
-                item.setFont(font)
-                if column:
-                    item.setTextAlignment(
-                        Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
-                    )
-                self.table.setItem(line, column, item)
-        self.table.resizeRowsToContents()
-        tall = sum(self.table.rowHeight(i) for i in range(len(summary)))
-        self.table.setFixedHeight(tall + self.table.horizontalHeader().height() + 4)
+        self._on_fade()
 
     def _on_gene(self) -> None:
         self.genes.setCurrentIndex(self.genes.findText(self.session.gene))
 
     def _on_side(self) -> None:
         self.side.setChecked(self.session.side_by_side)
+        self.curtain.setChecked(self.session.curtain is not None)
+
+    def _on_fade_box(self, on: bool) -> None:
+        self.session.fade_uncertain = on
+
+    def _on_fade(self) -> None:
+        self.fade.setChecked(self.session.fade_uncertain)
+
+
+def scored(made: Comparison) -> str:
+    """Return what the scores are of, as the line above the table."""
+    warning = made.about.get("warning", "")
+    said = f"{warning} Scores" if warning else "Scores"
+    count = made.summary["n_entries"].iloc[0] if "n_entries" in made.summary else 0
+    much = f"{int(count):,} hidden entries" if count else "the hidden entries"
+    fovs = () if made.result is None else made.result.spec.fovs
+    where = f" of {len(fovs)} fields of view" if len(fovs) > 1 else ""
+    return f"{said} of {much}{where}, log1p counts:"
 
 
 def told(made: Comparison) -> str:
@@ -172,8 +215,3 @@ def told(made: Comparison) -> str:
     done = len(made.genes) - len(blind)
     text = f"{made.model} predicted {done} of {len(made.genes)} genes of {made.fov}."
     return f"{text} Unknown to it: {named(blind, 4)}." if blind else text
-
-
-def number(value: float) -> str:
-    """Return a score for a narrow table; a score that is not defined is a dash."""
-    return "–" if value != value else f"{value:.3f}"

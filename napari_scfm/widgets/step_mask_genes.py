@@ -14,6 +14,9 @@ from qtpy.QtWidgets import (
 )
 
 from napari_scfm.errors import counted, named
+from napari_scfm.masks.families import families
+from napari_scfm.masks.groups import matching
+from napari_scfm.masks.paste import parse_genes
 from napari_scfm.masks.spec import MaskSpec
 from napari_scfm.masks.strata import STRATA
 from napari_scfm.viewer import masking
@@ -46,6 +49,9 @@ class GenesPane(QWidget):
         self.all = button("Check these", self._check_shown, "Check all that are listed")
         self.none = button("Uncheck all", self._uncheck, "Check none")
         self.paste = button("Paste list…", self._ask_list, "Take names from a list")
+        self.families = narrow(QComboBox(), 10)
+        self.families.setToolTip("Check all genes of a family, by their names")
+        self.families.activated.connect(self._take_family)
         self.hide_checked = button("Hide", self.hide_genes, "Hide them in all cells")
         self.again = button("Show again", self.show_genes, "Let the model see them")
         self.pattern = button("", self.hide_pattern, "Hide all that fit, in all cells")
@@ -67,6 +73,7 @@ class GenesPane(QWidget):
         column.setSpacing(6)
         column.addWidget(self.checks)
         column.addWidget(self.pattern)
+        column.addWidget(self.families)
         column.addLayout(row(self.all, self.none, self.paste))
         column.addLayout(row(self.hide_checked, self.again))
         column.addWidget(self.turn)
@@ -169,27 +176,16 @@ class GenesPane(QWidget):
 
     def take_list(self, text: str) -> None:
         """Check the genes that a pasted list names; name those that are unknown."""
-        found, unknown = self._read(text)
+        held = parse_genes(text, self.checks.model.names)
+        fits = [n for p in held.patterns for n in matching(self.checks.model.names, p)]
         self.checks.search.clear()
-        self.checks.mark(found)
-        if unknown:
-            self.session.say(self._told(text), "error")
-        else:
-            self.session.say(self._told(text))
-
-    def _read(self, text: str) -> tuple[list[str], list[str]]:
-        names = text.replace(",", " ").replace(";", " ").split()
-        known = set(self.checks.model.names)
-        spelled = masking.as_spelled(names, self.checks.model.names)
-        return [n for n in spelled if n in known], [
-            n for n in spelled if n not in known
-        ]
+        self.checks.mark([*held.genes, *fits])
+        if self.context.attempt(held.require):
+            self.session.say(f"Checked: {held.describe()}.")
 
     def _told(self, text: str) -> str:
-        """Return what a pasted list would check, in words."""
-        found, unknown = self._read(text)
-        said = f"{counted(len(found), 'gene')} of the list checked."
-        return f"{said} Not measured here: {', '.join(unknown)}." if unknown else said
+        """Return what a pasted list holds, in words."""
+        return f"{parse_genes(text, self.checks.model.names).describe()}."
 
     def _ask_list(self) -> None:
         dialog = PasteGenes(self._told, self)
@@ -214,8 +210,24 @@ class GenesPane(QWidget):
 
     def _on_fov(self) -> None:
         fov = self.session.fov
-        self.checks.offer([] if fov is None else [str(g) for g in fov.table.var_names])
+        names = [] if fov is None else [str(g) for g in fov.table.var_names]
+        if names != self.checks.model.names:
+            self.checks.offer(names)
+            self._offer_families(names)
         self._on_mask()
+
+    def _offer_families(self, names: list[str]) -> None:
+        found = families(names)
+        self.families.clear()
+        self.families.addItem("Check a family…")
+        for stem, genes in found.items():
+            self.families.addItem(f"{stem}: {counted(len(genes), 'gene')}", genes)
+        self.families.setEnabled(bool(found))
+
+    def _take_family(self, place: int) -> None:
+        if place > 0:
+            self.checks.mark(self.families.itemData(place))
+            self.families.setCurrentIndex(0)
 
     def _on_mask(self) -> None:
         mask = self.session.mask

@@ -179,7 +179,7 @@ def test_the_window_answers_while_predicting_and_cancel_stops(
     weights = np.random.default_rng(0).random((400, 400))
     stopped = []
 
-    def predict(work, baselines, progress=None):
+    def predict(work, asked, progress=None):
         try:
             for done in range(1_000_000):
                 report(progress, done, 1_000_000, "predicting")
@@ -207,7 +207,7 @@ def test_the_window_answers_while_predicting_and_cancel_stops(
 
 
 def test_a_crash_in_a_model_becomes_a_sentence(workbench, session, monkeypatch, finish):
-    def predict(work, baselines, progress=None):
+    def predict(work, asked, progress=None):
         raise KeyError("weights")
 
     monkeypatch.setattr(tasks, "predict", predict)

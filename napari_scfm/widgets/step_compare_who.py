@@ -1,0 +1,116 @@
+"""Who guesses: models and baselines to tick, and how often predictions are repeated."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtWidgets import QCheckBox, QComboBox, QGridLayout, QVBoxLayout, QWidget
+
+from napari_scfm.models.baselines.registry import BASELINES
+from napari_scfm.viewer import tasks
+from napari_scfm.viewer.training import TRAINED
+from napari_scfm.widgets.section import Section
+from napari_scfm.widgets.step import Context, narrow
+
+if TYPE_CHECKING:
+    from napari_scfm.viewer.session import Session
+
+DEFAULTS = ("gene-mean", "knn-space", "ridge")
+DRAWS = {0: "No uncertainty", 10: "Uncertainty: 10 draws", 20: "Uncertainty: 20 draws"}
+
+
+def offered(session: Session) -> dict[str, tuple[str, str]]:
+    """Return the further models on offer: name -> (what loads it, what is said of it).
+
+    Models loaded or trained in this session, and those that ship with the program; the
+    loaded one is asked anyway and not among them.
+    """
+    from napari_scfm.models.hub import list_models
+
+    found = {}
+    for name, (_, source) in tasks.known_models(session).items():
+        trained = name in session.parts.get(TRAINED, {})
+        found[name] = (source, "trained here" if trained else "loaded before")
+    for info in list_models():
+        if info.name not in BASELINES and info.name not in found:
+            found[info.name] = (info.name, "ships with the program")
+    if session.model is not None:
+        found.pop(session.model.info.name, None)
+    return found
+
+
+class WhoPane(QWidget):
+    """The loaded model, others, baselines, repeats.
+
+    Attributes
+    ----------
+    baselines
+        Name -> check box.
+    """
+
+    def __init__(self, context: Context) -> None:
+        super().__init__()
+        self.session = context.session
+        self.loaded = QCheckBox()
+        self.loaded.setChecked(True)
+        self.loaded.setEnabled(False)
+        self.loaded.setToolTip("Chosen in step 3")
+        self.models: dict[str, QCheckBox] = {}
+        self.baselines = {name: QCheckBox(name) for name in BASELINES}
+        for name, box in self.baselines.items():
+            box.setChecked(name in DEFAULTS)
+            box.setToolTip("Score this baseline beside the models")
+        self.draws = narrow(QComboBox(), 12)
+        for number, text in DRAWS.items():
+            self.draws.addItem(text, number)
+        self.draws.setToolTip(
+            "Predict again with a further tenth of the visible entries hidden, each "
+            "time another; the spread says how sure a prediction is"
+        )
+        self._others = QVBoxLayout()
+        self._others.setContentsMargins(0, 0, 0, 0)
+        self._lay_out()
+        context.listen(self.session.events.model, self._on_model)
+        self._on_model()
+
+    def _lay_out(self) -> None:
+        models, simple = Section("Models", True), Section("Baselines", True)
+        models.add(self.loaded, self._others, self.draws)
+        grid = QGridLayout()
+        grid.setSpacing(2)
+        for place, box in enumerate(self.baselines.values()):
+            grid.addWidget(box, place // 2, place % 2)
+        simple.add(grid)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(2)
+        column.addWidget(models)
+        column.addWidget(simple)
+
+    def asked(self, fovs: tuple[str, ...] = ()) -> tasks.Asked:
+        """Return what is ticked."""
+        offers = offered(self.session)
+        also = [
+            offers[name][0]
+            for name, box in self.models.items()
+            if box.isChecked() and name in offers
+        ]
+        chosen = tuple(name for name, box in self.baselines.items() if box.isChecked())
+        draws = int(self.draws.currentData())
+        return tasks.Asked(chosen, tuple(also), draws=draws, fovs=fovs)
+
+    def _on_model(self) -> None:
+        model = self.session.model
+        name = "No model is loaded" if model is None else f"{model.info.name} (loaded)"
+        self.loaded.setText(name)
+        offers = offered(self.session)
+        for gone in [name for name in self.models if name not in offers]:
+            box = self.models.pop(gone)
+            self._others.removeWidget(box)
+            box.hide()
+            box.deleteLater()
+        for name, (_, said) in offers.items():
+            if name not in self.models:
+                box = self.models[name] = QCheckBox(name)
+                self._others.addWidget(box)
+            self.models[name].setToolTip(f"Let this model guess too ({said})")
