@@ -11,16 +11,20 @@ import numpy as np
 
 from napari_scfm.errors import SlideError
 from napari_scfm.experiments.provenance import versions
-from napari_scfm.viewer.cells import counts_of, totals
+from napari_scfm.viewer.cells import centroids, counts_of, totals
 from napari_scfm.viewer.compare import error_reach
 from napari_scfm.viewer.fov_layers import channel_colormap
+from napari_scfm.viewer.influence_layers import COLORMAP, UNIT, changes, limits_of
 from napari_scfm.viewer.look import (
     Look,
     compared_gene,
     comparison_of,
+    curtain_at,
+    curtained,
     gene_limits,
     look,
     scaled,
+    shows_truth,
 )
 
 if TYPE_CHECKING:
@@ -38,6 +42,7 @@ WHAT = {
     "compare": "Truth, prediction, error",
     "clusters": "Clusters",
     "attention": "Model attention",
+    "influence": "Which cells mattered",
 }
 
 
@@ -56,6 +61,8 @@ def available(session: Session) -> list[str]:
         ready.append("clusters")
     if session.stream is not None and session.stream.fov == name:
         ready.append("attention")
+    if session.influence is not None:
+        ready.append("influence")
     return ready
 
 
@@ -74,6 +81,10 @@ def check_available(session: Session, what: str) -> None:
             "compare": (_lacking_comparison(session), _TO_COMPARE),
             "clusters": ("no clusters", "Press Cluster in step 6 first."),
             "attention": ("no model attention", "Press Draw streams in step 7 first."),
+            "influence": (
+                "no knock-outs",
+                "Select a cell and ask its card.",
+            ),
         }[what]
         name = session.fov.name
         raise SlideError(f"Field of view {name} has {lack} to export.", step)
@@ -125,11 +136,14 @@ def about_figure(session: Session, what: str) -> dict[str, Any]:
     }
     if what == "view":
         guess = session.colour_by == "gene" and session.shown == "prediction"
-        if guess and compared_gene(session) is not None:
+        if (guess and compared_gene(session)) or curtained(session):
             what = "compare"
         elif session.colour_by == "clusters" and "clusters" in available(session):
             what = "clusters"
     source = sources.get(what)
+    if what == "influence":
+        about = {"slide": session.slide.name, "fov": session.fov.name}
+        return about | session.influence.provenance
     if source is not None and source.about:
         return dict(source.about)
     return {"slide": session.slide.name, "versions": versions()}
@@ -149,6 +163,7 @@ def panels_of(session: Session, what: str) -> list[Panel]:
         "compare": _compare,
         "clusters": _clusters,
         "attention": _attention,
+        "influence": _influence,
     }
     return makers[what](session)
 
@@ -178,6 +193,8 @@ def _coloured(session: Session, seen: Look) -> Panel:
             note=legend.note,
         )
     compared = compared_gene(session)
+    if curtained(session) is not None:
+        return _parted(session)
     if session.shown == "prediction" and compared is not None:
         return _prediction(session)
     values = totals(session.fov.table)
@@ -206,6 +223,47 @@ def unit_of(session: Session) -> str:
 
 def _prediction(session: Session) -> Panel:
     return _compare(session)[1]
+
+
+def _parted(session: Session) -> Panel:
+    """Return truth left of the curtain and prediction right of it, as on the canvas."""
+    from dataclasses import replace
+
+    truth, guess, _ = _compare(session)
+    return replace(
+        guess,
+        title=f"{session.gene}: truth | prediction",
+        values=np.where(shows_truth(session), truth.values, guess.values),
+        note=f"Truth left of x = {curtain_at(session):.0f} µm. {guess.note}",
+    )
+
+
+def _influence(session: Session) -> list[Panel]:
+    """Return the neighbours of a cell by how much its guess moved without them."""
+    from napari_scfm.figures.panel import Panel, Streams
+
+    made = session.influence
+    moved = changes(made)
+    values = np.full(session.n_cells, np.nan)
+    values[made.near.rows] = moved
+    xy = centroids(session.fov.table)
+    start, ahead = xy[made.near.rows], xy[made.row] - xy[made.near.rows]
+    # to half the way, so that the heads do not meet in the cell
+    lines = tuple(np.stack([start, start + ahead / 2], axis=1))
+    high = limits_of(made)[1]
+    return [
+        Panel(
+            title=f"Which cells mattered for {made.cell}",
+            values=values,
+            colormap=COLORMAP,
+            limits=(0.0, high),
+            streams=Streams(lines, tuple(np.full(2, one / high) for one in moved)),
+            predicted=True,
+            colourbar_label=UNIT,
+            unknown="not hidden in turn",
+            note=made.sentence,
+        )
+    ]
 
 
 def _compare(session: Session) -> list[Panel]:
