@@ -17,6 +17,8 @@ from napari_scfm.experiments.provenance import provenance
 from napari_scfm.experiments.reference import without_tested
 from napari_scfm.experiments.result import Prediction
 from napari_scfm.experiments.turns import Turn, Turns, with_more_hidden
+from napari_scfm.masks.silent import silent_notes
+from napari_scfm.masks.strata import drawn_notes
 from napari_scfm.models.places_probe import place_notes
 from napari_scfm.progress import Progress, report
 
@@ -98,6 +100,7 @@ def guess(
         If a model refuses.
     """
     others, notes = without_tested(table, reference)
+    notes += drawn_notes(table, spec.mask) + silent_notes(table, mask, others)
     board = Board(table, others)
     turns = Turns(table, spec.mask, mask, in_turn=spec.in_turn)
     sheets = [_Sheet(one, mask, spec) for one in guessers]

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from napari_scfm.errors import MaskError
+from napari_scfm import keys
+from napari_scfm.errors import MaskError, counted
 from napari_scfm.masks.counts import cells_per_gene
 from napari_scfm.masks.make import mask_genes
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
     from napari_scfm.masks.mask import Mask
+    from napari_scfm.masks.spec import MaskSpec
 
 StratumName = Literal["low", "moderate", "high", "very high"]
 STRATA = ("low", "moderate", "high", "very high")
@@ -67,3 +69,35 @@ def mask_strata(table: AnnData, per_stratum: int = 25, seed: int = 0) -> Mask:
             "Choose a table with counts.",
         )
     return mask_genes(table, chosen)
+
+
+def drawn_notes(table: AnnData, spec: MaskSpec) -> list[str]:
+    """Return how many genes each stratum gave, where a spec asks for so many of each.
+
+    Panels of a few hundred genes often hold fewer than 25 of a kind, and a number over
+    fewer genes must say so.
+    """
+    notes = []
+    for part in (spec, *spec.also):
+        if not part.per_stratum:
+            continue
+        held = strata(table).value_counts(sort=False)
+        given = [
+            f"{name} {min(part.per_stratum, size)}"
+            + (" (all there are)" if 0 < size < part.per_stratum else "")
+            for name, size in held.items()
+        ]
+        empty = int(strata(table).isna().sum())
+        never = (
+            f"; {counted(empty, 'gene')} without any count left out" if empty else ""
+        )
+        notes.append(
+            f"Genes drawn of each sparsity stratum, {part.per_stratum} asked: "
+            f"{', '.join(given)}{never}{_of_fov(table)}."
+        )
+    return notes
+
+
+def _of_fov(table: AnnData) -> str:
+    fovs = table.obs[keys.FOV].unique() if keys.FOV in table.obs else []
+    return f" ({fovs[0]})" if len(fovs) == 1 else ""
