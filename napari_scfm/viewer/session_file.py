@@ -86,11 +86,11 @@ class MaskRecord(_Record):
 
 
 class ModelRecord(_Record):
-    """The model that was loaded.
+    """A model that was loaded.
 
     Attributes
     ----------
-    name, sha256, device
+    name, sha256
         Of the model.
     source
         Its name for :func:`napari_scfm.load_model`; "" where it is a file.
@@ -98,11 +98,13 @@ class ModelRecord(_Record):
         Where its files lie.
     part
         Its folder beside the session, where it was trained here and not yet saved.
+    trained
+        Whether it was trained in the session.
     """
 
     name: str
     sha256: str = ""
-    device: str = "auto"
+    trained: bool = False
     source: str = ""
     place: Place | None = None
     part: str = ""
@@ -211,7 +213,19 @@ class DeskRecord(_Record):
 
 
 class SessionFile(_Record):
-    """A workbench, written down."""
+    """A workbench, written down.
+
+    Attributes
+    ----------
+    format, version, program
+        What wrote it.
+    slide, view, masks, desk
+        See their records; masks by field of view.
+    models, model, device
+        The models that were loaded, the name of the chosen one, and where it ran.
+    comparison, clusters, stream
+        What was computed.
+    """
 
     format: Literal["napari-scfm session"] = FORMAT
     version: int = VERSION
@@ -219,7 +233,9 @@ class SessionFile(_Record):
     slide: SlideRecord
     view: ViewRecord
     masks: dict[str, MaskRecord] = Field(default_factory=dict)
-    model: ModelRecord | None = None
+    models: tuple[ModelRecord, ...] = ()
+    model: str = ""
+    device: str = "auto"
     comparison: PartRecord | None = None
     clusters: PartRecord | None = None
     stream: PartRecord | None = None

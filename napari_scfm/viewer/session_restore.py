@@ -23,6 +23,7 @@ from napari_scfm.viewer import session_parts as parts
 from napari_scfm.viewer.session import NO_CELLS, Clusters, Session, Stream, session_of
 from napari_scfm.viewer.session_file import (
     SUFFIX,
+    ModelRecord,
     PartRecord,
     SessionError,
     SessionFile,
@@ -163,8 +164,8 @@ class _Reading:
         if scene.selection is None:
             scene.selection = NO_CELLS
         self._masks(slide, scene)
-        report(self.progress, 2, _STEPS, "loading the model")
-        scene.model = self._tried("The model", self._model)
+        report(self.progress, 2, _STEPS, "loading the models")
+        self._models(scene)
         report(self.progress, 3, _STEPS, "reading results")
         self._results(slide, scene)
         self._settle(scene, accept)
@@ -238,25 +239,31 @@ class _Reading:
         record = self.file.masks[name]
         return tuple(Step(spec, spec.resolve(table)) for spec in record.steps)
 
-    def _model(self) -> LoadedModel | None:
-        record = self.file.model
-        if record is None:
-            return None
+    def _models(self, scene: Scene) -> None:
+        scene.device = self.file.device
+        for record in self.file.models:
+            read = self._tried(f"The model {record.name}", self._model, record)
+            if read is not None:
+                scene.models[record.name] = read
+        scene.model = self.file.model if self.file.model in scene.models else ""
+
+    def _model(self, record: ModelRecord) -> LoadedModel:
+        device = self.file.device
         if record.part:
-            model = loaded(side_car(self.path) / record.part, record.device)
+            model = loaded(side_car(self.path) / record.part, device)
             parts.remember(model, record.part)
-            return LoadedModel(model, record.name, record.device, unsaved=True)
+            return LoadedModel(model, record.name, record.trained)
         source = record.source
         if record.place is not None:
             source = str(existing(record.place, self.path.parent, record.name))
-        model = loaded(source, record.device)
+        model = loaded(source, device)
         now, then = model.info.sha256, record.sha256
         if then and now != then:
             raise SessionError(
-                f"{record.name} is another one than it was (sha256 {now[:SHORT]}, not "
+                f"it is another one than it was (sha256 {now[:SHORT]}, not "
                 f"{then[:SHORT]})."
             )
-        return LoadedModel(model, source, record.device)
+        return LoadedModel(model, source, record.trained)
 
     def _results(self, slide: Slide, scene: Scene) -> None:
         file, folder = self.file, side_car(self.path)

@@ -120,7 +120,9 @@ def as_file(scene: Scene, path: Path) -> SessionFile:
             **scene.view,
         ),
         masks={name: as_record(scene.masks[name]) for name in sorted(scene.masks)},
-        model=_model(scene.model, folder, home),
+        models=tuple(_model(one, folder, home) for one in scene.models.values()),
+        model=scene.model,
+        device=scene.device,
         desk=scene.desk,
         **_results(scene, folder),
     )
@@ -140,16 +142,16 @@ def as_record(steps: Steps, room: int = ROOM) -> MaskRecord:
     return MaskRecord(steps=tuple(step.spec for step in kept), at=steps.at - first)
 
 
-def _model(loaded: LoadedModel | None, folder: Path, home: Path) -> ModelRecord | None:
-    if loaded is None:
-        return None
-    info = loaded.model.info
-    common = {"name": info.name, "sha256": info.sha256, "device": loaded.device}
+def _model(loaded: LoadedModel, folder: Path, home: Path) -> ModelRecord:
+    info, source = loaded.model.info, loaded.source
+    where: dict[str, Any] = {"source": source}
     if loaded.unsaved:
-        return ModelRecord(part=parts.write_model(folder, loaded.model), **common)
-    if Path(loaded.source).exists() and loaded.source != info.name:
-        return ModelRecord(place=Place.of(loaded.source, home), **common)
-    return ModelRecord(source=loaded.source, **common)
+        where = {"part": parts.write_model(folder, loaded.model)}
+    elif source != info.name and Path(source).exists():
+        where = {"place": Place.of(source, home)}
+    return ModelRecord(
+        name=info.name, sha256=info.sha256, trained=loaded.trained, **where
+    )
 
 
 def _results(scene: Scene, folder: Path) -> dict[str, PartRecord]:
@@ -192,5 +194,5 @@ def plain(value: Any) -> Any:
 
 def used_parts(written: SessionFile) -> list[str]:
     """Return the names of the parts that a session's file speaks of."""
-    found = [written.comparison, written.clusters, written.stream, written.model]
+    found = [written.comparison, written.clusters, written.stream, *written.models]
     return [one.part for one in found if one is not None and one.part]

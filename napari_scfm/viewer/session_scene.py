@@ -16,6 +16,7 @@ from napari_scfm.viewer.fov_layers import FovLayers, role_of
 from napari_scfm.viewer.open import open_slide
 from napari_scfm.viewer.session import NO_CELLS, bare, session_of
 from napari_scfm.viewer.session_file import Camera, DeskRecord, LayerRecord
+from napari_scfm.viewer.tasks import LOADED, known_models
 from napari_scfm.viewer.training import TRAINED
 
 if TYPE_CHECKING:
@@ -79,12 +80,16 @@ class Steps:
 
 @dataclass(frozen=True, eq=False)
 class LoadedModel:
-    """The model, what it is called for loading, and where it runs."""
+    """A model, what loads it, and whether it was trained here and is in no file."""
 
     model: Any
     source: str
-    device: str = "auto"
-    unsaved: bool = False
+    trained: bool = False
+
+    @property
+    def unsaved(self) -> bool:
+        """Whether it was trained here and is in no file of the person's yet."""
+        return self.trained and self.source == self.model.info.name
 
 
 @dataclass(eq=False)
@@ -97,7 +102,9 @@ class Scene:
     side_by_side: bool = False
     selection: np.ndarray = field(default_factory=lambda: NO_CELLS)
     masks: dict[str, Steps] = field(default_factory=dict)
-    model: LoadedModel | None = None
+    models: dict[str, LoadedModel] = field(default_factory=dict)
+    model: str = ""
+    device: str = "auto"
     comparison: Comparison | None = None
     clusters: Clusters | None = None
     stream: Stream | None = None
@@ -121,7 +128,9 @@ def take(viewer: Viewer) -> Scene:
     viewer, session = bare(viewer), session_of(viewer)
     desk = session.parts.get(DESK)
     scene = Scene(
-        model=_model_of(session),
+        models=_models_of(session),
+        model="" if session.model is None else session.model.info.name,
+        device=session.parts.get("device", "auto"),
         desk=None if desk is None else desk.read(),
         view={name: getattr(session, name) for name in VIEW},
     )
@@ -140,19 +149,12 @@ def take(viewer: Viewer) -> Scene:
     return scene
 
 
-def _model_of(session: Session) -> LoadedModel | None:
-    from napari_scfm.viewer.train_run import unsaved
-
-    if session.model is None:
-        return None
-    name = session.model.info.name
-    parts = session.parts
-    return LoadedModel(
-        session.model,
-        parts.get("model source", name),
-        parts.get("device", "auto"),
-        unsaved(session) is not None,
-    )
+def _models_of(session: Session) -> dict[str, LoadedModel]:
+    trained = session.parts.get(TRAINED, {})
+    return {
+        name: LoadedModel(model, source, trained.get(name) == (model, source))
+        for name, (model, source) in known_models(session).items()
+    }
 
 
 def _look_of(viewer: Viewer, session: Session, scene: Scene) -> None:
@@ -232,43 +234,55 @@ def _put_work(session: Session, scene: Scene) -> None:
     mask = None if history is None else history.mask
     spec = None if history is None else history.spec
     session.update({"recipe": spec, "mask": mask})
-    loaded = scene.model
-    session.parts.pop("model source", None)
-    if loaded is not None:
-        session.parts["model source"] = loaded.source
-        session.parts["device"] = loaded.device
-        if loaded.unsaved:
-            trained = session.parts.setdefault(TRAINED, {})
-            trained[loaded.model.info.name] = (loaded.model, loaded.source)
-    session.model = None if loaded is None else loaded.model
+    _put_models(session, scene)
     session.clusters, session.stream = scene.clusters, scene.stream
     session.comparison = scene.comparison
+
+
+def _put_models(session: Session, scene: Scene) -> None:
+    parts = session.parts
+    parts[LOADED] = {n: (one.model, one.source) for n, one in scene.models.items()}
+    parts[TRAINED] = {n: parts[LOADED][n] for n, x in scene.models.items() if x.trained}
+    parts["device"] = scene.device
+    chosen = scene.models.get(scene.model)
+    if chosen is None:
+        parts.pop("model source", None)
+    else:
+        parts["model source"] = chosen.source
+    session.model = None if chosen is None else chosen.model
 
 
 def beside(before: Scene, result: Scene) -> Scene:
     """Return the scene of a result with the work that is open kept, if it fits.
 
     On the same slide its mask is one more step that can be undone, and the masks of
-    the other fields of view stay; the model always stays.
+    the other fields of view stay; the models always stay.
     """
     if before.slide is None or before.slide.path.resolve() != (
         result.slide.path.resolve()
     ):
-        return replace(result, model=before.model, view=before.view | result.view)
+        result = replace(result, view=before.view | result.view)
+        return _with_models_of(before, result)
     name = result.fov
     masks = dict(before.masks) | result.masks
     if name in before.masks:
         old = before.masks[name]
         steps = old.steps[: old.at + 1] + result.masks[name].steps
         masks[name] = Steps(steps, len(steps) - 1)
-    return replace(
+    merged = replace(
         result,
         slide=before.slide,
-        model=before.model,
         view=before.view | {"shown": "truth", "cell": None} | result.view,
         masks=masks,
         clusters=before.clusters,
         layers=before.layers,
+    )
+    return _with_models_of(before, merged)
+
+
+def _with_models_of(before: Scene, scene: Scene) -> Scene:
+    return replace(
+        scene, models=before.models, model=before.model, device=before.device
     )
 
 

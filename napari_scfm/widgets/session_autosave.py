@@ -57,7 +57,7 @@ class Autosave:
         self._viewer, self._session = context.viewer, context.session
         self.pending: Scene | None = None
         self.mine: set[Path] = set()
-        self._worker: Any = None
+        self._workers: list[Any] = []
         self._closed = False
         self._since = 0.0
         self._failed = ""
@@ -75,16 +75,17 @@ class Autosave:
     def busy(self) -> bool:
         """Whether anything is still to be noted or written."""
         return (
-            self._settle.isActive()
-            or self.pending is not None
-            or self._worker is not None
+            self._settle.isActive() or self.pending is not None or bool(self._workers)
         )
 
     def _on_camera(self, event: Any = None) -> None:
         self.changed()
 
     def _on_change(self, emitted: Any) -> None:
-        if emitted.signal.name not in _NO_CHANGE:
+        name = emitted.signal.name
+        if name == "slide":
+            self._write_pending()  # of the slide before
+        if name not in _NO_CHANGE:
             self.changed()
 
     def changed(self) -> None:
@@ -109,15 +110,19 @@ class Autosave:
         if self._settle.isActive():
             self._settle.stop()
             self._note()
-        if self._worker is not None:
+        if self._workers:
             self._wait.start(WAIT)
-            return
+        else:
+            self._write_pending()
+
+    def _write_pending(self) -> None:
         scene, self.pending, self._since = self.pending, None, 0.0
-        if scene is None:
+        if scene is None or self._closed:
             return
-        self._worker = create_worker(self._save, scene, _ignore_errors=True)
-        self._worker.returned.connect(self._on_written)
-        self._worker.start()
+        worker = create_worker(self._save, scene, _ignore_errors=True)
+        worker.returned.connect(lambda failed: self._on_written(worker, failed))
+        self._workers.append(worker)
+        worker.start()
 
     def _save(self, scene: Scene) -> str:
         """Write a scene; return why that failed, or ""."""
@@ -132,8 +137,8 @@ class Autosave:
                 return str(error)
         return ""
 
-    def _on_written(self, failed: str) -> None:
-        self._worker = None
+    def _on_written(self, worker: Any, failed: str) -> None:
+        self._workers.remove(worker)
         if self._closed:
             return
         if failed and failed != self._failed:
