@@ -154,8 +154,9 @@ def _take(session: Session, slide: Slide, name: str) -> None:
     same_slide = session.slide is slide
     history = session.histories.get(name)
     mask, recipe = (None, None) if history is None else (history.mask, history.spec)
-    values = {"slide": slide, "fov": fov, "limits": None, "mask": mask}
-    values["recipe"] = recipe
+    # what listens to the mask reads the recipe too, so that comes first
+    values = {"slide": slide, "fov": fov, "limits": None, "recipe": recipe}
+    values["mask"] = mask
     if session.gene not in fov.table.var_names:
         values["gene"] = ""
     if not same_slide:
