@@ -83,7 +83,7 @@ def to_csr(words: np.ndarray, columns: int) -> sparse.csr_array:
     parts = [np.zeros(0, np.int32)]
     for start, stop in _row_blocks(len(words), columns):
         flat = np.flatnonzero(unpack(words[start:stop], columns))
-        row_start = np.arange(0, (stop - start) * columns, columns)
+        row_start = np.arange(stop - start) * columns
         parts.append((flat - np.repeat(row_start, size[start:stop])).astype(np.int32))
     indices = np.concatenate(parts)
     indptr = np.concatenate([[0], np.cumsum(size)])

@@ -39,7 +39,7 @@ def positions_of(table: AnnData) -> np.ndarray:
 def cells_in_disc(table: AnnData, disc: Disc) -> np.ndarray:
     """Return which cells lie in a disc, its edge included, (cells,) bool."""
     x, y = positions_of(table).T
-    inside = (x - disc.x) ** 2 + (y - disc.y) ** 2 <= disc.radius**2
+    inside = np.hypot(x - disc.x, y - disc.y) <= disc.radius
     return np.asarray(inside & _in_fov(table, disc.fov))
 
 
