@@ -125,7 +125,9 @@ def draw(viewer: Viewer, session: Session) -> None:
     if layer is None:
         session.parts["curtain"] = _add(viewer, session, parts, name)
         return
-    if any(not np.array_equal(a, b) for a, b in zip(layer.data, parts, strict=True)):
+    # the layer keeps single precision
+    same = (np.allclose(a, b) for a, b in zip(layer.data, parts, strict=True))
+    if not all(same):
         layer.data = list(zip(parts, _KINDS, strict=True))
         layer.edge_width = [2 / zoom] * len(parts)
     layer.name = name
