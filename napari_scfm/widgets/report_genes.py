@@ -19,12 +19,25 @@ from superqt.utils import qthrottled
 
 from napari_scfm.errors import counted
 from napari_scfm.figures.report.style import number
-from napari_scfm.figures.report.tables import MEASURES, best_baseline, gene_table
+from napari_scfm.figures.report.tables import (
+    MEASURES,
+    Measure,
+    best_baseline,
+    gene_table,
+)
 from napari_scfm.viewer.acts import colour_by_gene
-from napari_scfm.widgets.report_table import Column, FrameModel, NumberSort, dress
+from napari_scfm.widgets.report_table import (
+    Column,
+    FrameModel,
+    NumberSort,
+    dress,
+    widths,
+)
 from napari_scfm.widgets.step import hint, narrow, row
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
     from qtpy.QtCore import QModelIndex
     from qtpy.QtGui import QResizeEvent, QShowEvent
@@ -36,23 +49,28 @@ if TYPE_CHECKING:
 class GeneTable(QTableView):
     """A table that shows as many of its columns as there is room for."""
 
+    _sizes: Sequence[int] = ()
+
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Choose the columns anew."""
         super().resizeEvent(event)
         if event.oldSize().width() != event.size().width():
             self.fit()
 
+    def show_widths(self, sizes: Sequence[int]) -> None:
+        """Take how many pixels each column needs."""
+        self._sizes = sizes
+        self.fit()
+
     def fit(self) -> None:
         """Let the last columns go where the dock is narrow."""
         head = self.horizontalHeader()
-        if not head.count():
-            return
-        head.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        room = self.viewport().width() - 8 * self.fontMetrics().averageCharWidth()
-        for place in range(1, head.count()):
-            self.setColumnHidden(place, False)
-            room -= max(self.sizeHintForColumn(place), head.sectionSizeHint(place))
+        head.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        room = self.viewport().width()
+        for place, size in enumerate(self._sizes):
+            room -= size
             self.setColumnHidden(place, room < 0 and place > 1)
+            head.resizeSection(place, size)
         head.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
 
 
@@ -109,21 +127,9 @@ class GenesPage(QWidget):
         if self._data is None:
             return
         key = self.measures.currentData()
-        measure, rival = MEASURES[key], best_baseline(self._data, key)
+        measure, rival = MEASURES[key], best_baseline(self._data, key, self._model)
         frame = self._frame = gene_table(self._data, self._model, key)
-        over = f"How much better than {rival}, the best baseline over all genes"
-        columns = [Column("gene", "Gene")]
-        columns.append(Column("value", measure.short, number, measure.label))
-        if rival:
-            columns.append(
-                Column("baseline", rival, number, f"{measure.label}, {rival}")
-            )
-            columns.append(Column("gain", "Gain", signed, over))
-        if "sparsity" in frame:
-            tip = "Share of cells without a count"
-            columns.append(Column("sparsity", "Sparsity", _two, tip))
-        if "n_entries" in frame:
-            columns.append(Column("n_entries", "n", _whole, "Hidden entries scored"))
+        columns = columns_of(frame, measure, rival)
         # room for the arrow that says how the table is sorted
         columns = [replace(one, head=f"{one.head}\u2003") for one in columns]
         self.rows.show_frame(frame, columns, tip=self._tip)
@@ -132,7 +138,7 @@ class GenesPage(QWidget):
             down = Qt.SortOrder.DescendingOrder
             best = down if measure.higher else Qt.SortOrder.AscendingOrder
             self.table.sortByColumn(1, best)
-        self.table.fit()
+        self.table.show_widths(widths(self.table, frame, columns))
         self._tell(frame, measure.undefined, rival)
         self._on_gene()
 
@@ -192,6 +198,22 @@ class GenesPage(QWidget):
         flags = QItemSelectionModel.SelectionFlag
         chosen.setCurrentIndex(found[0], flags.ClearAndSelect | flags.Rows)
         self.table.scrollTo(found[0], QAbstractItemView.ScrollHint.EnsureVisible)
+
+
+def columns_of(frame: pd.DataFrame, measure: Measure, rival: str) -> list[Column]:
+    """Return the columns of the table, the most telling first."""
+    columns = [Column("gene", "Gene")]
+    columns.append(Column("value", measure.short, number, measure.label))
+    if rival:
+        over = f"How much better than {rival}, the best baseline over all genes"
+        columns.append(Column("baseline", rival, number, f"{measure.label}, {rival}"))
+        columns.append(Column("gain", "Gain", signed, over))
+    if "sparsity" in frame:
+        tip = "Share of cells without a count"
+        columns.append(Column("sparsity", "Sparsity", _two, tip))
+    if "n_entries" in frame:
+        columns.append(Column("n_entries", "n", _whole, "Hidden entries scored"))
+    return columns
 
 
 def signed(value: float) -> str:

@@ -18,7 +18,7 @@ from qtpy.QtWidgets import (
 
 from napari_scfm.figures.report.style import number
 from napari_scfm.figures.report.tables import COLUMNS, LEVELS, explain, summary_table
-from napari_scfm.widgets.report_table import Column, FrameModel, dress
+from napari_scfm.widgets.report_table import Column, FrameModel, dress, widths
 from napari_scfm.widgets.step import hint
 
 if TYPE_CHECKING:
@@ -61,7 +61,8 @@ class Scores(QTableView):
         if self._shown is None:
             return
         frame, columns, bold, tip = self._shown
-        self._narrow = self.viewport().width() < self._needed(frame, columns)
+        sizes = widths(self, frame, columns)
+        self._narrow = self.viewport().width() < sum(sizes)
         self.clearSpans()
         if self._narrow:
             name = columns[0].name
@@ -78,27 +79,19 @@ class Scores(QTableView):
         if self._narrow:
             for row in range(0, len(frame), 2):
                 self.setSpan(row, 0, 1, len(columns))
-        self._fit()
+            sizes[0] = 2
+        self._fit(sizes)
 
-    def _needed(self, frame: pd.DataFrame, columns: Sequence[Column]) -> int:
-        """Return the width at which a row has room on one line."""
-        width = self.fontMetrics().horizontalAdvance
-        total = max(width(f"{text}mn") for text in frame[columns[0].name].astype(str))
-        for column in columns[1:]:
-            texts = [column.form(value) for value in frame[column.name]]
-            texts += column.head.split("\n")
-            total += max(width(f"{text}m") for text in texts)
-        return int(total)
-
-    def _fit(self) -> None:
-        """Be as high as the rows."""
+    def _fit(self, sizes: Sequence[int]) -> None:
+        """Give numbers the room they need; be as high as the rows."""
         head = self.horizontalHeader()
         head.setMinimumSectionSize(2)
-        head.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        if self._narrow:
-            head.setSectionResizeMode(0, QHeaderView.ResizeMode.Fixed)
-            head.resizeSection(0, 2)
-        else:
+        head.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        room = max(0, self.viewport().width() - sum(sizes))
+        more = room // (len(sizes) - 1) if self._narrow else 0
+        for place, size in enumerate(sizes):
+            head.resizeSection(place, size + more if place else size)
+        if not self._narrow:
             head.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         rows = self.rows.rowCount() * self.verticalHeader().defaultSectionSize()
         self.setFixedHeight(rows + head.sizeHint().height() + 4)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, QSortFilterProxyModel, Qt
+from qtpy.QtGui import QFontMetrics
 from qtpy.QtWidgets import QAbstractItemView, QTableView
 
 if TYPE_CHECKING:
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 VALUE = int(Qt.ItemDataRole.UserRole)
-_CLOSE = (
-    "QHeaderView::section { padding: 2px 3px; } QTableView::item { padding: 0px 3px; }"
-)
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 
@@ -107,7 +105,8 @@ class FrameModel(QAbstractTableModel):
             return _RIGHT if index.column() else _LEFT
         if role == Qt.ItemDataRole.ToolTipRole:
             return self._tip(index.row(), column.name) or None
-        if role == Qt.ItemDataRole.FontRole and index.row() in self._bold:
+        strong = index.row() in self._bold and not index.column()
+        if role == Qt.ItemDataRole.FontRole and strong:
             from qtpy.QtGui import QFont
 
             font = QFont()
@@ -153,6 +152,21 @@ class NumberSort(QSortFilterProxyModel):
         return bool(one < other)
 
 
+def widths(view: QTableView, frame: pd.DataFrame, columns: Sequence[Column]) -> Any:
+    """Return how many pixels each column takes; the first one's texts may be bold."""
+    font = view.font()
+    font.setBold(True)
+    bold, plain = QFontMetrics(font), view.fontMetrics()
+    found = []
+    for place, column in enumerate(columns):
+        width = (plain if place else bold).horizontalAdvance
+        # of texts alike, the longest is the widest
+        texts = sorted({column.form(v) for v in frame[column.name]}, key=len)[-40:]
+        texts += column.head.split("\n")
+        found.append(max(map(width, texts), default=0) + 9)
+    return found
+
+
 def dress(view: QTableView, sortable: bool = False) -> None:
     """Make a table a calm, read-only one that a keyboard can walk."""
     view.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
@@ -165,7 +179,6 @@ def dress(view: QTableView, sortable: bool = False) -> None:
     view.verticalHeader().hide()
     view.horizontalHeader().setHighlightSections(False)
     view.horizontalHeader().setMinimumSectionSize(24)
-    view.setStyleSheet(_CLOSE)
     line = view.fontMetrics().height()
     view.verticalHeader().setMinimumSectionSize(line)
     view.verticalHeader().setDefaultSectionSize(line + 6)

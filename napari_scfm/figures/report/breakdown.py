@@ -96,7 +96,7 @@ class Binned:
     model
         Whose line stands in front.
     tables
-        Model -> low, high, middle, rmse, mae, n_entries; the model's first.
+        Model -> low, high, middle, rmse, mae, n_entries.
     left_out
         How many entries are left out, and why.
     """
@@ -125,14 +125,14 @@ def measure(data: ReportData, model: str, against: Against) -> Binned:
         If the result does not have the value.
     """
     data.check(model)
-    values = _of_entries(data, against)
-    known = data.scored & np.isfinite(values)
+    where = _of_entries(data, against)
+    known = data.scored & np.isfinite(where)
     if not known.any():
         raise ScfmError(against.without, "")
-    names = (model, *(name for name in data.models if name != model))
-    x, truth = values[known], data.truth[known]
+    x, truth = where[known], data.truth[known]
     tables = {
-        name: binned_error(x, truth, data.predictions[name][known]) for name in names
+        name: binned_error(x, truth, values[known])
+        for name, values in data.predictions.items()
     }
     lost = int((data.scored & ~known).sum())
     why = f"Left out: {many(lost, 'entry', 'entries')} {against.lost}." if lost else ""

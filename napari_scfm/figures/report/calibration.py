@@ -78,11 +78,13 @@ def draw(axes: Axes, found: Intervals, style: Style) -> str:
     legend(axes, style)
     lost = int(found.table["n_left_out"].max())
     entries = int(found.table["n_entries"].max())
+    more = int(found.table["n_not_drawn"].max()) if "n_not_drawn" in found.table else 0
     return sentences(
         f"{many(entries, 'hidden entry', 'hidden entries')} predicted by "
         f"{found.model}. On the grey line the promise is kept; below it the "
         "model is surer than it may be.",
-        f"Left out: {many(lost, 'entry', 'entries')} without a prediction or spread."
+        f"Left out: {many(lost, 'entry', 'entries')} without every repeat."
         if lost
         else "",
+        f"A random part; {more:,} more were not drawn." if more else "",
     )

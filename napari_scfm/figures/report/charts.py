@@ -56,13 +56,13 @@ CHARTS = {
     chart.key: chart
     for chart in (
         SCATTER,
-        GENES,
         CELLS,
         DISTANCE,
         SPARSITY,
         EXPRESSION,
         LEVELS,
         CALIBRATION,
+        GENES,
     )
 }
 """Key -> chart."""

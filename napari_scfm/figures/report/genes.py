@@ -37,16 +37,19 @@ class GeneScores:
 
     Attributes
     ----------
+    model
+        Who orders the genes and stands in front.
     measure
         Key of :data:`~napari_scfm.figures.report.tables.MEASURES`.
     genes
         Names, best first.
     scores
-        Model -> (genes,) values; the model that orders the genes is first.
+        Model -> (genes,) values.
     left_out
         What is not drawn, and why.
     """
 
+    model: str
     measure: str
     genes: Sequence[str]
     scores: Mapping[str, np.ndarray]
@@ -54,7 +57,7 @@ class GeneScores:
 
 
 def measure(data: ReportData, model: str, column: str = "pearson") -> GeneScores:
-    """Return a measure of every gene for every model, the model's first.
+    """Return a measure of every gene for every model.
 
     Raises
     ------
@@ -66,18 +69,18 @@ def measure(data: ReportData, model: str, column: str = "pearson") -> GeneScores
         raise ScfmError(
             "The result has no numbers per gene.", "Predict hidden entries first."
         )
-    order = (model, *(name for name in data.models if name != model))
     wide = data.per_gene.pivot(index="gene", columns="model", values=column)
-    scores = {name: wide[name].to_numpy(dtype=np.float64) for name in order}
-    return in_order(scores, [str(gene) for gene in wide.index], column)
+    scores = {name: wide[name].to_numpy(dtype=np.float64) for name in data.models}
+    return in_order(scores, [str(gene) for gene in wide.index], model, column)
 
 
 def in_order(
     scores: Mapping[str, Sequence[float] | np.ndarray],
     genes: Sequence[str],
+    model: str,
     measure: str = "pearson",
 ) -> GeneScores:
-    """Return the genes in the order of the first model, best and worst if many.
+    """Return the genes in the order of a model, best and worst if many.
 
     Raises
     ------
@@ -85,7 +88,7 @@ def in_order(
         If no gene has a number.
     """
     values = {name: np.asarray(v, dtype=np.float64) for name, v in scores.items()}
-    first = next(iter(values.values()), np.zeros(0))
+    first = values.get(model, np.zeros(0))
     known = np.flatnonzero(np.isfinite(first))
     if not len(known):
         raise ScfmError(
@@ -103,7 +106,7 @@ def in_order(
         said = sentences(f"Not drawn: {between}{half}.", said)
         order = np.concatenate([order[:half], order[-half:]])
     shown = {name: v[order] for name, v in values.items()}
-    return GeneScores(measure, [str(genes[i]) for i in order], shown, said)
+    return GeneScores(model, measure, [str(genes[i]) for i in order], shown, said)
 
 
 def draw(axes: Axes, found: GeneScores, style: Style) -> str:
@@ -116,8 +119,8 @@ def draw(axes: Axes, found: GeneScores, style: Style) -> str:
         rows, 0, 1, transform=axes.get_yaxis_transform(), color=style.theme.frame,
         linewidth=0.3, zorder=1,
     )  # fmt: skip
-    for number, name in enumerate(names):
-        first = number == 0
+    for name in names:
+        first = name == found.model
         axes.scatter(
             found.scores[name], rows, s=(0.7 if first else 0.5) ** 2 * style.points**2,
             label=name, color=[colours[name]], marker=marks[name], linewidths=0,
@@ -137,6 +140,6 @@ def draw(axes: Axes, found: GeneScores, style: Style) -> str:
     name_axes(axes, label, "", style)
     legend(axes, style)
     return sentences(
-        f"{many(len(rows), 'gene')}, ordered by {names[0]}, best at the top.",
+        f"{many(len(rows), 'gene')}, ordered by {found.model}, best at the top.",
         found.left_out,
     )

@@ -53,7 +53,7 @@ class CellErrors:
     edges
         Of the bins.
     counts
-        Model -> cells in each bin; the chosen model's first.
+        Model -> cells in each bin.
     n_entries
         Entries behind the numbers.
     left_out
@@ -92,7 +92,7 @@ def measure(data: ReportData, model: str, column: str = "rmse") -> CellErrors:
     everybody = data.per_cell[column].to_numpy(dtype=np.float64)
     edges = _edges(everybody[np.isfinite(everybody)])
     counts = {}
-    for name in (model, *(n for n in data.models if n != model)):
+    for name in data.models:
         numbers = data.of_model("per_cell", name)[column].to_numpy(dtype=np.float64)
         counts[name] = np.histogram(numbers[np.isfinite(numbers)], edges)[0]
     lost = len(table) - len(known)

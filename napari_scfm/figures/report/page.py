@@ -41,9 +41,9 @@ th, td { padding: 3px 12px; text-align: right; border-bottom: 1px solid %(frame)
 th:first-child, td:first-child { text-align: left; padding-left: 0; }
 tr.chosen td { font-weight: 600; }
 #genes th { cursor: pointer; }
-.charts { display: grid; gap: 28px;
-  grid-template-columns: repeat(auto-fill, minmax(320px, 1fr)); align-items: start; }
-figure { margin: 0; } figure img { width: 100%%; height: auto; }
+.charts { columns: 420px 2; column-gap: 32px; }
+figure { margin: 0 0 28px; break-inside: avoid; }
+figure img { width: 100%%; height: auto; }
 figure b { display: block; margin-bottom: 4px; }
 .scroll { max-height: 28em; overflow: auto; }
 dt { color: %(faint)s; } dd { margin: 0 0 .5em; overflow-wrap: anywhere; }
@@ -68,6 +68,22 @@ document.querySelectorAll('#genes th').forEach((head, column) => {
   };
 });
 """
+
+
+_NAMES = {
+    "slide": "Slide",
+    "fovs": "Fields of view",
+    "hidden": "Hidden",
+    "seed": "Seed",
+    "models": "Models, and the sha256 of their weights",
+    "versions": "Versions",
+    "fingerprint": "Fingerprint of the slide",
+    "reference": "Measured in full, to fit the baselines",
+    "neighbourhood": "Observed cells around each hidden cell",
+    "in_turn": "Each gene hidden alone, in turn",
+    "draws": "Repeats of each prediction",
+    "bags": "Random neighbourhoods",
+}
 
 
 def page(
@@ -102,7 +118,7 @@ def page(
     title = data.title or "Experiment"
     parts = [
         f"<h1>{escape(title)}</h1>",
-        _lead(data, model),
+        _lead(data),
         _notes(data.notes),
         "<h2>Summary</h2>",
         _summary(data, model),
@@ -127,14 +143,13 @@ def page(
     )
 
 
-def _lead(data: ReportData, model: str) -> str:
+def _lead(data: ReportData) -> str:
     hidden = str(data.about.get("hidden", ""))
     what = f"Hidden: {escape(hidden)}. " if hidden else ""
     return (
         f'<p class="lead">{what}{escape(data.extent)}.</p>'
-        f'<p class="predicted">Everything called <b>predicted</b> was computed by '
-        f"{escape(model)} or a baseline from what stayed visible; it was not "
-        "measured.</p>"
+        '<p class="predicted">Everything called <b>predicted</b> was computed by a '
+        "model or a baseline from what stayed visible; it was not measured.</p>"
     )
 
 
@@ -209,7 +224,7 @@ def _genes(data: ReportData, model: str) -> str:
     table = gene_table(data, model)
     if table.empty:
         return ""
-    rival = best_baseline(data, "pearson")
+    rival = best_baseline(data, "pearson", model)
     heads = {"gene": "Gene", "value": MEASURES["pearson"].short}
     if rival:
         heads |= {"baseline": rival, "gain": f"gain over {rival}"}
@@ -240,6 +255,8 @@ def _gene_cell(row: pd.Series[Any], name: str) -> str:
         return f"<td><i>{escape(str(row[name]))}</i></td>"
     value = float(row[name])
     text = f"{value:,.0f}" if name == "n_entries" else number(value)
+    if name == "gain" and value > 0:
+        text = f"+{text}"
     return f'<td data-v="{value}">{text}</td>'
 
 
@@ -254,6 +271,6 @@ def _about(data: ReportData) -> str:
             text = ", ".join(map(str, value))
         else:
             text = str(value)
-        name = {"models": "models, sha256 of their weights"}.get(key, key)
+        name = _NAMES.get(key, key)
         items.append(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>")
     return f"<dl>{''.join(items)}</dl>"

@@ -103,14 +103,15 @@ def sweep_chart(
     path
         Ends in .png, .tif, .pdf or .svg.
     measures
-        Keys of :data:`napari_scfm.figures.report.sweep.MEASURES`, one panel each.
+        Keys of :data:`napari_scfm.figures.report.sweep.MEASURES`, one panel each;
+        those without any number are left out.
     title, dpi, dark, provenance
         See :func:`write_chart`.
 
     Raises
     ------
     ScfmError
-        If the table lacks a measure, or the file cannot be written.
+        If no measure has numbers, or the file cannot be written.
     """
     format_of(Path(path))
 
@@ -118,8 +119,9 @@ def sweep_chart(
         found = sweep.curves(table, measure)
         return lambda axes, style: sweep.draw(axes, found, style)
 
+    known = [m for m in measures if m in table and table[m].notna().any()]
     title = title or "Guessing back as more is hidden"
-    figure, _ = _page([one(m) for m in measures], title, style_of(dark), 0.75)
+    figure, _ = _page([one(m) for m in known or measures], title, style_of(dark), 0.75)
     return save_chart(figure, path, title, dpi, provenance)
 
 

@@ -49,7 +49,7 @@ class Style:
         return 0.9 * self.points
 
     def colours(self, names: Sequence[str]) -> dict[str, Any]:
-        """Return the colour of each model, the first model's first."""
+        """Return the colour of each model; the same for the same list of models."""
         return dict(zip(names, series(len(names), self.dark), strict=True))
 
 

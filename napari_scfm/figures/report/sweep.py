@@ -39,7 +39,7 @@ MEASURES = {
 WHAT = {
     "entries": "hidden entries, %",
     "genes": "hidden genes",
-    "cells": "hidden cells",
+    "cells": "hidden cells of each neighbourhood",
 }
 
 

@@ -41,7 +41,7 @@ class Measure:
     undefined: str
 
 
-_NEVER = "that no model could predict"
+_NEVER = "that not every model can predict"
 MEASURES = {
     "pearson": Measure(
         "Pearson", "Pearson correlation, log1p counts", True, "whose truth is constant"
@@ -92,8 +92,11 @@ def explain(data: ReportData, model: str, column: str) -> str:
     flat = int(row.get("n_genes_flat", 0) or 0)
     if column == "pearson" and flat:
         said.append(f"{counted(flat, 'gene')} predicted as one constant: 0 each.")
-    if column == "pearson" and "pearson_sd" in row:
-        said.append(f"SD over genes {number(float(row['pearson_sd']))}.")
+    if f"{column}_sd" in row:
+        said.append(f"SD over genes {number(float(row[f'{column}_sd']))}.")
+    if column == "cosine" and "cosine_constant" in row:
+        plain = number(float(row["cosine_constant"]))
+        said.append(f"One constant for all cells of a gene reaches {plain}.")
     return " ".join(said)
 
 
@@ -116,6 +119,8 @@ def _explain_levels(
     size = f" ({entries:,})" if column == "mcc_all" or not confusion.empty else ""
     lost = int(row.get("n_cells_without_levels", 0) or 0)
     less = f" Left out: {counted(lost, 'cell')} without any count." if lost else ""
+    if row.get(f"{column}_flat"):
+        less += " All predictions are of one level, so it is 0."
     return (
         f"Matthews correlation of the five levels of expression over {which}{size}."
         f"{less}"
@@ -127,12 +132,16 @@ def _row(frame: pd.DataFrame, model: str) -> dict[str, Any]:
     return {} if found.empty else {str(k): v for k, v in found.iloc[0].items()}
 
 
-def best_baseline(data: ReportData, measure: str) -> str:
-    """Return the baseline with the best mean over genes; "" without baselines."""
+def best_baseline(data: ReportData, measure: str, model: str = "") -> str:
+    """Return the baseline, other than a model, with the best mean over genes.
+
+    "" without baselines.
+    """
     if data.summary.empty or measure not in data.summary:
         return ""
     known = data.summary.set_index("model")[measure]
-    scores = known.reindex(data.baselines).dropna()
+    others = [name for name in data.baselines if name != model]
+    scores = known.reindex(others).dropna()
     if scores.empty:
         return ""
     return str(scores.idxmax() if MEASURES[measure].higher else scores.idxmin())
@@ -152,7 +161,7 @@ def gene_table(data: ReportData, model: str, measure: str = "pearson") -> pd.Dat
     own = data.of_model("per_gene", model)
     if own.empty:
         return pd.DataFrame({"gene": [], "value": [], "baseline": [], "gain": []})
-    rival = best_baseline(data, measure)
+    rival = best_baseline(data, measure, model)
     found = own[["gene"]].assign(value=own[measure].astype(float), baseline=np.nan)
     if rival:
         other = data.of_model("per_gene", rival).set_index("gene")[measure]
