@@ -206,10 +206,12 @@ class ViewRecord(_Record):
 
 
 class DeskRecord(_Record):
-    """The workbench: titles of the open steps, baselines that are ticked."""
+    """The workbench: open steps by title, who is ticked to guess, and how often."""
 
     open: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
     baselines: tuple[str, ...] = ()
+    draws: int = 0
 
 
 class SessionFile(_Record):

@@ -153,6 +153,8 @@ class Autosave:
         adopted
             Autosaves that were reopened; this window goes on writing them.
         """
+        if self._closed:
+            return
         self._settle.stop()
         self._wait.stop()
         self.pending, self._since = None, 0.0

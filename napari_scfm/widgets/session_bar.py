@@ -103,19 +103,26 @@ class SessionBar(QWidget):
         self._drops.watch()
 
     def _read_desk(self) -> DeskRecord:
-        bench = self._bench
-        ticked = bench.compare.baselines.items()
+        who = self._bench.compare.who
         return DeskRecord(
-            open=tuple(step.title for step in bench.steps if step.isExpanded()),
-            baselines=tuple(name for name, box in ticked if box.isChecked()),
+            open=tuple(x.title for x in self._bench.steps if x.isExpanded()),
+            models=tuple(name for name, box in who.models.items() if box.isChecked()),
+            baselines=tuple(n for n, box in who.baselines.items() if box.isChecked()),
+            draws=int(who.draws.currentData()),
         )
 
     def _show_desk(self, desk: DeskRecord) -> None:
         for step in self._bench.steps:
             opened = step.title in desk.open
             step.expand(animate=False) if opened else step.collapse(animate=False)
-        for name, box in self._bench.compare.baselines.items():
-            box.setChecked(name in desk.baselines)
+        who = self._bench.compare.who
+        for boxes, ticked in (
+            (who.models, desk.models),
+            (who.baselines, desk.baselines),
+        ):
+            for name, box in boxes.items():
+                box.setChecked(name in ticked)
+        who.draws.setCurrentIndex(max(who.draws.findData(desk.draws), 0))
 
     def _on_slide(self) -> None:
         slide = self._session.slide

@@ -11,7 +11,7 @@ import weakref
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QEvent, QObject, QTimer
-from qtpy.QtWidgets import QApplication, QWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_scfm.viewer.session_restore import can_open
 
@@ -32,14 +32,14 @@ class DropCatcher(QObject):
     def watch(self) -> None:
         """Watch the widgets of the window that take drops, those of napari."""
         bar = self._bar()
-        for top in QApplication.topLevelWidgets() if bar is not None else ():
-            if top is not bar.window():
-                continue
-            for widget in top.findChildren(QWidget):
-                ours = widget.isAncestorOf(bar)
-                if widget.acceptDrops() and not ours and widget not in self._watched:
-                    widget.installEventFilter(self)
-                    self._watched.add(widget)
+        if bar is None:
+            return
+        dock = bar.parentWidget()
+        for widget in bar.window().findChildren(QWidget):
+            ours = widget is dock or dock.isAncestorOf(widget)
+            if widget.acceptDrops() and not ours and widget not in self._watched:
+                widget.installEventFilter(self)
+                self._watched.add(widget)
 
     def eventFilter(self, widget: QObject, event: QEvent) -> bool:
         """Take a drop that is ours; leave everything else alone."""
