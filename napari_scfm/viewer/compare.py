@@ -40,6 +40,8 @@ from napari_scfm.viewer.look import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from napari.viewer import Viewer
 
     from napari_scfm.viewer.session import Session
@@ -87,8 +89,6 @@ def arrange(viewer: Viewer, session: Session) -> None:
         _enter(viewer, session)
     elif shown and not wanted:
         _leave(viewer, session, tiles)
-    elif shown:
-        recolour(viewer, session)
 
 
 def _enter(viewer: Viewer, session: Session) -> None:
@@ -100,36 +100,74 @@ def _enter(viewer: Viewer, session: Session) -> None:
     )
     tiles = _tiles_of_fov(viewer, session)
     tiles.before = before
-    for layer in viewer.layers:
-        layer.visible = layer in tiles.layers
     recolour(viewer, session)
-    grid.stride, grid.shape, grid.enabled = 2, (1, 3), True
+    _show_only(viewer, dict.fromkeys(tiles.layers, True))
+    _grid(viewer, 2, (1, 3), True)
     viewer.layers.selection.active = tiles.fills[0]
     fit(viewer, session.fov, len(TILES))
 
 
+def _grid(viewer: Viewer, stride: int, shape: tuple[int, int], on: bool) -> None:
+    """Set napari's grid at one go: every change of it lays the canvas out again."""
+    grid = viewer.canvas.grid
+    with grid.events.blocker():
+        grid.stride, grid.shape = stride, shape
+    grid.enabled = on
+
+
+def _show_only(viewer: Viewer, wanted: dict[Layer, bool]) -> None:
+    """Show some layers and no others; those that are right already are left alone."""
+    for layer in viewer.layers:
+        visible = wanted.get(layer, False)
+        if layer.visible != visible:
+            layer.visible = visible
+
+
 def _tiles_of_fov(viewer: Viewer, session: Session) -> Tiles:
     """Return the tiles with the labels of the FOV that is shown."""
-    painted = session.parts["painter"].layers
+    for _ in prepare(viewer, session):
+        pass
+    return session.parts["tiles"]
+
+
+def prepare(viewer: Viewer, session: Session) -> Iterator[None]:
+    """Make the tiles, out of sight, one layer between two yields.
+
+    A layer costs napari a tenth of a second. Made one by one while a model works, they
+    are there when its prediction arrives.
+    """
     tiles = session.parts.get("tiles")
-    count = 2 * len(TILES)
-    if tiles is None or list(viewer.layers[:count]) != tiles.layers:
+    if tiles is None or list(viewer.layers[: len(tiles.layers)]) != tiles.layers:
         for layer in [] if tiles is None else tiles.layers:
             if layer in viewer.layers:
                 viewer.layers.remove(layer)
-        tiles = _add(viewer, session)
+        tiles = session.parts["tiles"] = Tiles([])
+    for place in range(2 * len(TILES)):
+        closed = session.parts["painter"].layers.cells is None
+        if closed or session.parts.get("tiles") is not tiles:
+            return
+        if place == len(tiles.layers):
+            _add(viewer, session, tiles, place)
+            yield
+            if not place % 2:
+                tiles.layers[place].name_overlay.visible = True
+                yield
+        _follow(session, tiles.layers[place], place)
+
+
+def _follow(session: Session, layer: Labels, place: int) -> None:
+    """Give a tile's layer the labels of the FOV that is shown."""
+    painted = session.parts["painter"].layers
     home = role_of(painted.cells)
-    for place, layer in enumerate(tiles.layers):
-        source = painted.outlines if place % 2 else painted.cells
-        kept = role_of(layer)
-        if kept["fov"] != home["fov"] or kept["slide"] is not home["slide"]:
-            refill(layer, source.data, _given(session, place))
-        layer.opacity = source.opacity if place % 2 else OPACITY
-        if place % 2:
-            layer.colormap = source.colormap
-        else:
-            layer.features = hover_base(session)
-    return tiles
+    source = painted.outlines if place % 2 else painted.cells
+    kept = role_of(layer)
+    if kept["fov"] != home["fov"] or kept["slide"] is not home["slide"]:
+        refill(layer, source.data, _given(session, place))
+    layer.opacity = source.opacity if place % 2 else OPACITY
+    if place % 2:
+        layer.colormap = source.colormap
+    else:
+        layer.features = hover_base(session)
 
 
 def _given(session: Session, place: int) -> dict[str, Any]:
@@ -138,27 +176,25 @@ def _given(session: Session, place: int) -> dict[str, Any]:
     return {"name": name, "metadata": about, **placement(session.fov)}
 
 
-def _add(viewer: Viewer, session: Session) -> Tiles:
+def _add(viewer: Viewer, session: Session, tiles: Tiles, place: int) -> None:
     painted = session.parts["painter"].layers
-    layers = []
-    for place in range(2 * len(TILES)):
-        source = painted.outlines if place % 2 else painted.cells
-        layer = Labels(source.data, **_given(session, place))
-        viewer.layers.insert(place, layer)
-        layer.editable = False
-        layers.append(layer)
-    session.parts["tiles"] = tiles = Tiles(layers)
-    session.parts["bind"](layers)
-    return tiles
+    source = painted.outlines if place % 2 else painted.cells
+    active = viewer.layers.selection.active
+    layer = Labels(source.data, visible=False, **_given(session, place))
+    tiles.layers.append(layer)
+    viewer.layers.insert(place, layer)
+    layer.editable = False
+    session.parts["bind"]([layer])
+    viewer.layers.selection.active = active
 
 
 def _leave(viewer: Viewer, session: Session, tiles: Tiles) -> None:
     before, tiles.before = tiles.before, None
-    grid = viewer.canvas.grid
-    grid.enabled = before.grid["enabled"]
-    grid.stride, grid.shape = before.grid["stride"], before.grid["shape"]
-    for layer in viewer.layers:
-        layer.visible = before.visible.get(layer, True) and layer not in tiles.layers
+    grid = before.grid
+    _grid(viewer, grid["stride"], grid["shape"], grid["enabled"])
+    own = dict.fromkeys(tiles.layers, False)
+    wanted = {layer: before.visible.get(layer, True) for layer in viewer.layers}
+    _show_only(viewer, wanted | own)
     viewer.scene.camera.center = before.camera["center"]
     viewer.scene.camera.zoom = before.camera["zoom"]
     cells = session.parts["painter"].layers.cells

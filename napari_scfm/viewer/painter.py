@@ -14,6 +14,7 @@ from napari.layers import Labels
 
 from napari_scfm.figures.palette import lut
 from napari_scfm.viewer import compare
+from napari_scfm.viewer.ahead import Ahead
 from napari_scfm.viewer.cells import label_ids
 from napari_scfm.viewer.colouring import highlight, label_colormap, ring_rgba
 from napari_scfm.viewer.fov_layers import (
@@ -63,6 +64,7 @@ class Painter:
         self._painted: tuple[Any, ...] = ()
         self._hovered: tuple[Any, ...] = ()
         self._ring: Labels | None = None
+        self._edges: Ahead | None = None
         self.layers = FovLayers()
         self.legend: Legend | None = None
         lut(session.colormap)  # its first use costs a second, better now than later
@@ -83,6 +85,8 @@ class Painter:
         self._painted = self._hovered = ()
         if layers.cells is not None:
             layers.cells.features = hover_base(self._session)
+            pixels = np.asarray(layers.cells.data)
+            self._edges = Ahead(lambda: thick_boundaries(pixels))
         self.paint()
         self.mark_hidden()
 
@@ -147,7 +151,7 @@ class Painter:
         }
         if self._ring not in viewer.layers:
             active = viewer.layers.selection.active
-            self._ring = Labels(thick_boundaries(np.asarray(cells.data)), **given)
+            self._ring = Labels(self._edges.get(), **given)
             viewer.layers.insert(viewer.layers.index(cells) + 1, self._ring)
             self._ring.editable = False
             viewer.layers.selection.active = active
@@ -155,7 +159,7 @@ class Painter:
         elif role_of(self._ring)["fov"] != session.fov.name or (
             role_of(self._ring)["slide"] is not session.slide
         ):
-            refill(self._ring, thick_boundaries(np.asarray(cells.data)), given)
+            refill(self._ring, self._edges.get(), given)
         return self._ring
 
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from napari_scfm.viewer.session import Session
 
 _ALT_GESTURES = ("drag_to_zoom", "double_click_to_zoom")
-_RUBBER = "selection outline"
+RUBBER = "selection outline"
 
 
 def cells_in_polygon(xy: np.ndarray, polygon: np.ndarray) -> np.ndarray:
@@ -171,22 +171,23 @@ def cell_at(session: Session, position: np.ndarray) -> np.ndarray:
 
 
 def _draw(viewer: Viewer, session: Session, corners: np.ndarray) -> None:
-    """Show the rubber band; nothing in the grid, where it would take a tile."""
+    """Show the rubber band; nothing in the grid, where it would take a tile.
+
+    It stays, out of sight, for the next gesture: a new layer takes long to make.
+    """
     band = session.parts.get("rubber")
+    if band is not None and band not in viewer.layers:
+        del session.parts["rubber"]
+        band = None
     if len(corners) < 2 or viewer.canvas.grid.enabled:
-        if band is not None and band in viewer.layers:
-            active = viewer.layers.selection.active
-            viewer.layers.remove(band)
-            if active in viewer.layers:
-                viewer.layers.selection.active = active
-        session.parts.pop("rubber", None)
+        if band is not None and band.visible:
+            band.visible = False
         return
     data = np.stack([corners, np.roll(corners, -1, axis=0) - corners], axis=1)
-    width = 2 / viewer.scene.camera.zoom
     if band is None:
         active = viewer.layers.selection.active
         band = Vectors(
-            data, name=_RUBBER, edge_color="white", edge_width=width,
+            data, name=RUBBER, edge_color="white",
             vector_style="line", units=("um", "um"),
         )  # fmt: skip
         viewer.add_layer(band)
@@ -194,3 +195,6 @@ def _draw(viewer: Viewer, session: Session, corners: np.ndarray) -> None:
         viewer.layers.selection.active = active
     else:
         band.data = data
+    band.edge_width = 2 / viewer.scene.camera.zoom
+    if not band.visible:
+        band.visible = True

@@ -8,10 +8,11 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QGridLayout, QLabel
 from superqt.utils import signals_blocked
 
 from napari_scfm.errors import SlideError, named
-from napari_scfm.viewer import tasks
+from napari_scfm.viewer import compare, tasks
 from napari_scfm.viewer.acts import colour_by_gene, show_comparison
 from napari_scfm.viewer.compared import by_model
 from napari_scfm.viewer.look import comparison_of
+from napari_scfm.widgets.idle import Idle
 from napari_scfm.widgets.score_table import ScoreTable
 from napari_scfm.widgets.section import Section
 from napari_scfm.widgets.step import Context, Step, button, hint, narrow, row
@@ -47,6 +48,7 @@ class CompareStep(Step):
         self.table = ScoreTable()
         self.table.chosen.connect(self.show_model)
         self._make_views(context)
+        self.idle = Idle(self)
         self.keep = KeepRow(context, lambda: self.who.asked())
         self._lay_out()
         self._listen()
@@ -132,9 +134,11 @@ class CompareStep(Step):
 
         where = f" on {len(fovs)} fields of view" if fovs else ""
         title = f"Predicting with {work.model.info.name}{where}"
-        self.context.jobs.run(title, task, self._done)
+        if self.context.jobs.run(title, task, self._done):
+            self.idle.walk(compare.prepare(self.context.viewer, self.session))
 
     def _done(self, made: Comparison) -> None:
+        self.idle.stop()
         session = self.session
         show_comparison(session, made)
         if comparison_of(session) is None:

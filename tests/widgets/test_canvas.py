@@ -82,7 +82,8 @@ def test_click_box_and_lasso_select_what_lies_under_them(session, viewer, canvas
     acts.run(viewer, "clear")
     assert len(session.selection) == 0
     assert session.tool == "pan"
-    assert not [layer for layer in viewer.layers if "outline" in layer.name][1:]
+    shown = [layer.name for layer in viewer.layers if layer.visible]
+    assert "selection outline" not in shown
 
 
 def test_keys_on_the_canvas_reach_us(session, viewer, canvas):
