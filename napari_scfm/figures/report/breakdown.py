@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_scfm.analysis.breakdown import binned_error
+from napari_scfm.analysis.breakdown import BINS, binned_error
 from napari_scfm.errors import ScfmError
 from napari_scfm.figures.report.chart import sentences
 from napari_scfm.figures.report.style import (
@@ -130,10 +130,11 @@ def measure(data: ReportData, model: str, against: Against) -> Binned:
     if not known.any():
         raise ScfmError(against.without, "")
     x, truth = where[known], data.truth[known]
-    tables = {
-        name: binned_error(x, truth, values[known])
-        for name, values in data.predictions.items()
-    }
+    tables: dict[str, pd.DataFrame] = {}
+    bins: int | np.ndarray = BINS
+    for name, values in data.predictions.items():
+        made = tables[name] = binned_error(x, truth, values[known], bins)
+        bins = np.append(made["low"], made["high"].iloc[-1])
     lost = int((data.scored & ~known).sum())
     why = f"Left out: {many(lost, 'entry', 'entries')} {against.lost}." if lost else ""
     return Binned(against, model, tables, sentences(why, data.left_out))
@@ -211,15 +212,18 @@ def _scale(axes: Axes, low: float, high: float, log: bool) -> None:
 
 def _bars(axes: Axes, table: pd.DataFrame, low: float, style: Style) -> None:
     """Draw the entries of each bin as faint bars on a scale of their own."""
-    behind = axes.twinx()
-    behind.set_zorder(axes.get_zorder() - 1)
-    axes.patch.set_visible(False)
+    from matplotlib.collections import PolyCollection
+
     sizes = table["n_entries"].to_numpy(dtype=float)
-    behind.bar(
-        table["low"].clip(lower=low), sizes, align="edge",
-        width=table["high"] - table["low"].clip(lower=low),
-        color=style.theme.frame, alpha=0.55, linewidth=0.6,
-        edgecolor=style.theme.page,
+    tall = sizes / max(float(sizes.max(initial=0.0)), 1.0) / _ROOM
+    left, right = table["low"].clip(lower=low).to_numpy(), table["high"].to_numpy()
+    boxes = [
+        [(a, 0.0), (a, top), (b, top), (b, 0.0)]
+        for a, b, top in zip(left, right, tall, strict=True)
+    ]
+    bars = PolyCollection(
+        boxes, facecolors=style.theme.frame, edgecolors=[style.theme.page],
+        linewidths=0.6, alpha=0.55, zorder=0.5,
+        transform=axes.get_xaxis_transform(),
     )  # fmt: skip
-    behind.set_ylim(0, max(float(sizes.max(initial=0.0)), 1.0) * _ROOM)
-    behind.set_axis_off()
+    axes.add_collection(bars, autolim=False)
