@@ -41,34 +41,40 @@ class Beside:
         (rows, shared) counts, with expected ones where hidden.
     reference
         (reference cells, genes) counts; 0 where not measured.
+    measured
+        (genes,) bool: genes that every reference cell shows.
     """
 
     rows: NDArray[np.intp]
     shared: NDArray[np.intp]
     tissue: NDArray[np.float64]
     reference: NDArray[np.float64]
+    measured: NDArray[np.bool_]
 
-    def counts(
-        self, profiles: NDArray[np.float64], columns: NDArray[np.intp]
-    ) -> NDArray[np.float64]:
-        """Return counts of genes from profiles of all genes.
+    def fill(
+        self,
+        counts: NDArray[np.float64],
+        profiles: NDArray[np.float64],
+        columns: NDArray[np.intp],
+    ) -> None:
+        """Write counts of the genes that the reference measures, from profiles.
 
         Parameters
         ----------
+        counts
+            (queried cells, columns), changed in place.
         profiles
-            (rows, genes), on any scale of its own in each row.
+            (rows, genes), on any scale of its own in each row; scaled so that the
+            shared genes sum to what the cell shows of them.
         columns
             Genes wanted.
-
-        Returns
-        -------
-        (rows, columns): the profile, scaled so that the shared genes sum to what the
-        cell shows of them.
         """
         held = profiles[:, self.shared].sum(axis=1)
         shown = self.tissue.sum(axis=1)
         scale = np.divide(shown, held, out=np.zeros_like(held), where=held > 0)
-        return np.asarray(profiles[:, columns] * scale[:, None])
+        known = np.flatnonzero(self.measured[columns])
+        values = profiles[:, columns[known]] * scale[:, None]
+        counts[np.ix_(self.rows, known)] = values
 
 
 def beside(pool: Pool, name: str) -> list[Beside]:
@@ -93,7 +99,7 @@ def beside(pool: Pool, name: str) -> list[Beside]:
         others = others[np.sort(chosen)]
     reference = visible.counts[others].toarray().astype(np.float64)
     everything = np.arange(len(visible.genes))
-    measured = visible.seen(everything)[others].all(axis=0) & (reference.sum(0) > 0)
+    measured = np.asarray(visible.seen(everything)[others].all(axis=0))
     found = [
         _bag(pool, rows[rows < pool.n_query], measured, reference, name)
         for rows in visible.bags
@@ -115,7 +121,8 @@ def _bag(
     seen = visible.seen(everything)[rows]
     often = seen.mean(axis=0) > 0.5 if len(rows) else np.zeros(len(everything), bool)
     counts = visible.counts[rows].toarray().astype(np.float64)
-    shared = np.flatnonzero(measured & often & (counts.sum(axis=0) > 0))
+    there = (counts.sum(axis=0) > 0) & (reference.sum(axis=0) > 0)
+    shared = np.flatnonzero(measured & often & there)
     if len(rows) and len(shared) < LEAST_GENES:
         raise ModelError(
             f"Model {name} needs genes that tissue and reference both show, and "
@@ -125,4 +132,4 @@ def _bag(
     expected = np.outer(pool.depth[rows], pool.rates.values[shared])
     tissue = np.where(seen[:, shared], counts[:, shared], expected)
     some = tissue.sum(axis=1) > 0
-    return Beside(rows[some], shared, tissue[some], reference)
+    return Beside(rows[some], shared, tissue[some], reference, measured)

@@ -8,6 +8,7 @@ cell's shares are scaled to its visible counts.
 from __future__ import annotations
 
 import itertools
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,21 +19,27 @@ from napari_scfm.models.baselines.seeded import seeded
 from napari_scfm.progress import report
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
     from napari_scfm.progress import ProgressCallback
 
-EPOCHS = 60
+EPOCHS = 200
+"""The default of scvi-tools."""
 SEED = 0
+
+_LOGGERS = (
+    *("scvi", "lightning.pytorch", "lightning.pytorch.utilities.rank_zero"),
+    "lightning.fabric.utilities.seed",
+)
 
 
 class GimVI(Baseline):
     """Decoded shares of the genes, times what the cell shows.
 
-    Needs a reference. A cell without any visible count gets the gene mean; genes
-    without counts in the reference are 0.
+    Needs a reference. Cells without any visible count, and genes that it does not
+    measure, get the gene mean; genes that it measures without a count are 0.
     """
 
     info = baseline_info(
@@ -56,7 +63,7 @@ class GimVI(Baseline):
             report(progress, next(done), total, "Training gimVI")
 
         for part in parts:
-            found[part.rows] = part.counts(_shares(part, tell), columns)
+            part.fill(found, _shares(part, tell), columns)
         return found
 
 
@@ -72,16 +79,16 @@ def _shares(part: Beside, tell: Callable[[], None]) -> NDArray[np.float64]:
     # likelihoods of counts: what stands in for a hidden entry is rounded
     tissue = AnnData(np.rint(part.tissue).astype(np.float32))
     tissue.var_names = names[part.shared]
-    with seeded(SEED, "scvi", "lightning.pytorch", "lightning.fabric"):
+    with seeded(SEED):
+        # before its loggers are silenced: it sets their levels
         from scvi.external import GIMVI
-
+    with seeded(SEED, *_LOGGERS), _settled():
         GIMVI.setup_anndata(reference)
         GIMVI.setup_anndata(tissue)
         network = GIMVI(reference, tissue)
         network.train(
             max_epochs=EPOCHS,
             accelerator="cpu",
-            train_size=1.0,
             enable_progress_bar=False,
             enable_model_summary=False,
             logger=False,
@@ -92,6 +99,19 @@ def _shares(part: Beside, tell: Callable[[], None]) -> NDArray[np.float64]:
     shares = np.zeros((len(part.rows), part.reference.shape[1]))
     shares[:, there] = decoded
     return shares
+
+
+@contextmanager
+def _settled() -> Iterator[None]:
+    """Let scvi-tools draw which cells it trains on with our seed, here only."""
+    from scvi import settings
+
+    before = settings.seed
+    settings.seed = SEED
+    try:
+        yield
+    finally:
+        settings.seed = before
 
 
 def _each_epoch(tell: Callable[[], None]) -> Any:

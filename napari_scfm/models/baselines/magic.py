@@ -11,6 +11,7 @@ predictions are means of counts.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,10 +40,13 @@ class Magic(Baseline):
     and so does an entry that no walk from it ends visibly on.
     """
 
-    info = baseline_info(
-        "magic",
-        "MAGIC: rates diffused over a graph of cells of like expression.",
-        "van Dijk et al., Cell 174: 716 (2018)",
+    info = replace(
+        baseline_info(
+            "magic",
+            "MAGIC: rates diffused over a graph of cells of like expression.",
+            "van Dijk et al., Cell 174: 716 (2018)",
+        ),
+        licence="GPL-2.0-only",
     )
 
     def _predict(

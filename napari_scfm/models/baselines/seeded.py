@@ -8,6 +8,7 @@ generators stand where they stood.
 from __future__ import annotations
 
 import logging
+import random
 import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -33,6 +34,7 @@ def seeded(seed: int, *loggers: str) -> Iterator[None]:
 
     quiet = [logging.getLogger(name) for name in loggers]
     levels = [one.level for one in quiet]
+    plain = random.getstate()
     numbers = np.random.get_state()  # noqa: NPY002
     try:
         with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
@@ -43,6 +45,7 @@ def seeded(seed: int, *loggers: str) -> Iterator[None]:
             np.random.seed(seed)  # noqa: NPY002
             yield
     finally:
+        random.setstate(plain)
         np.random.set_state(numbers)  # noqa: NPY002
         for one, level in zip(quiet, levels, strict=True):
             one.setLevel(level)

@@ -35,7 +35,8 @@ SEED = 1
 class Tangram(Baseline):
     """Profiles of the reference cells mapped onto a cell, scaled to its counts.
 
-    Needs a reference. A cell without any visible count gets the gene mean.
+    Needs a reference. Cells without any visible count, and genes that it does
+    not measure, get the gene mean.
     """
 
     info = baseline_info(
@@ -61,7 +62,7 @@ class Tangram(Baseline):
         for part in parts:
             mapping = _mapping(part, tell)
             profile = mapping.T @ _rates(part.reference, part.shared)
-            found[part.rows] = part.counts(profile, columns)
+            part.fill(found, profile, columns)
         return np.asarray(found)
 
 
