@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QApplication, QFileDialog, QVBoxLayout, QWidget
 
-from napari_scfm.errors import ModelError, SlideError
+from napari_scfm.errors import SlideError
 from napari_scfm.viewer import repeating, tasks
 from napari_scfm.viewer.report import show_report
 from napari_scfm.widgets.step import Context, button, row
@@ -99,10 +99,6 @@ class KeepRow(QWidget):
         self.context.attempt(self._sweep)
 
     def _sweep(self) -> None:
-        if self.session.model is None:
-            raise ModelError(
-                "No model is loaded.", "Choose one in step 3 and press Load."
-            )
         from napari_scfm.widgets.sweep_dialog import run_sweep_dialog
 
         run_sweep_dialog(self.context, self._asked(), self)
