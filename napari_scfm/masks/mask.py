@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 
+Change = tuple[np.ndarray | None, np.ndarray]
+"""Which words of bits differ between two masks (None: any), and in which bits."""
+
+
 class Mask:
     """Hidden entries of a cells x genes table; True = hidden.
 
@@ -275,6 +279,22 @@ class Mask:
         """Hide what this mask hides and the other does not."""
         self._same_names(other)
         return Mask.packed(self._words & ~other._words, self.cells, self.genes)
+
+    def change_to(self, other: Mask) -> Change:
+        """Return what must be turned over to get another mask of the same table."""
+        self._same_names(other)
+        flips = (self._words ^ other._words).reshape(-1)
+        places = np.flatnonzero(flips)
+        if 2 * len(places) > len(flips):
+            return None, flips
+        return places, flips[places]
+
+    def changed(self, change: Change) -> Mask:
+        """Return the mask after a change, or before it: it leads both ways."""
+        places, flips = change
+        words = self._words.copy()
+        words.reshape(-1)[slice(None) if places is None else places] ^= flips
+        return Mask.packed(words, self.cells, self.genes)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Mask):

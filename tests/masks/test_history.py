@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import anndata as ad
 import numpy as np
 from hypothesis import given, settings
@@ -12,6 +14,7 @@ from napari_scfm.masks.history import DEPTH, MaskHistory
 from napari_scfm.masks.mask import Mask
 from napari_scfm.masks.parts import RandomEntries
 from napari_scfm.masks.spec import MaskSpec
+
 
 CELLS, GENES = 12, 70
 
@@ -83,6 +86,8 @@ def test_fifty_random_acts_against_a_plain_list(steps):
         assert (history.spec, history.mask) == past[-1]
         assert history.spec.resolve(TABLE) == history.mask
         assert (history.can_undo, history.can_redo) == (len(past) > 1, bool(future))
+    assert [(step.spec, step.mask) for step in history.steps] == past + future[::-1]
+    assert history.at == len(past) - 1
 
 
 def test_a_new_act_forgets_what_was_undone():
@@ -96,7 +101,7 @@ def test_a_new_act_forgets_what_was_undone():
     assert history.mask.hidden_genes == ["GENE1"]
     history.undo()
     assert not history.can_undo
-    assert history.undo() == history.current
+    assert history.undo().mask == history.mask == Mask.empty(TABLE)
 
 
 def test_the_oldest_steps_are_forgotten():
@@ -110,3 +115,25 @@ def test_the_oldest_steps_are_forgotten():
         undone += 1
     assert undone == DEPTH - 1
     assert history.spec.single == {"GENE20": ("cell0",)}
+
+
+def test_small_changes_of_a_large_mask_take_little_memory():
+    names = [f"c{i}" for i in range(20_000)]
+    genes = [f"g{i}" for i in range(1_000)]
+    history = MaskHistory(
+        MaskSpec(), Mask(np.zeros((20_000, 1_000), bool), names, genes)
+    )
+    one = len(pickle.dumps(history.mask))
+    for cell in range(DEPTH - 1):
+        rows = np.zeros((20_000, 1_000), bool)
+        rows[cell] = True
+        history.push(
+            MaskSpec(cells=(names[cell],)), history.mask | Mask(rows, names, genes)
+        )
+    assert len(pickle.dumps(history)) < 1.2 * one
+    while history.can_undo:
+        history.undo()
+    assert history.mask.n_hidden == 0
+    while history.can_redo:
+        history.redo()
+    assert history.mask.hidden_cells == names[: DEPTH - 1]
