@@ -15,7 +15,6 @@ from napari_scfm.masks.mask import Mask
 from napari_scfm.masks.parts import RandomEntries
 from napari_scfm.masks.spec import MaskSpec
 
-
 CELLS, GENES = 12, 70
 
 
