@@ -197,7 +197,8 @@ class _Sheet:
             return
         one, answers = self.guesser, turn.answers
         rows, columns = self._rows[answers], self._columns[answers]
-        asked, place = np.unique(columns, return_inverse=True)
+        asked = turn.asked(columns)
+        place = np.searchsorted(asked, columns)
         genes = [str(gene) for gene in self._genes[asked]]
         model = one.model.fit(shown.learn, mask=shown.learn_mask)
         if draw is None:

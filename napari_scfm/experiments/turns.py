@@ -49,6 +49,21 @@ class Turn:
     answers: np.ndarray
     gene: str = ""
 
+    def asked(self, columns: np.ndarray) -> np.ndarray:
+        """Return the genes that models are asked for, positions that grow.
+
+        A gene alone; otherwise all that is hidden, as without turns: what a model
+        says of one gene may hang on which others it is asked for.
+
+        Parameters
+        ----------
+        columns
+            (n,) genes of the answers.
+        """
+        if self.gene:
+            return np.unique(columns)
+        return np.flatnonzero(self.mask.touched)
+
 
 class Turns:
     """The turns of a mask.
