@@ -102,6 +102,8 @@ class TableReading:
             else None
         )
         self.bags = self._bags(compat)
+        # of the last bag; one FOV may stand here many times, with other cells hidden
+        self._near: tuple[np.ndarray, tuple[np.ndarray, ...]] | None = None
         self._note_sizes()
 
     @property
@@ -175,5 +177,7 @@ class TableReading:
         # cells on a pixel grid are often equally far: which comes first must not hang
         # on where the frame begins
         xy = np.round(xy - xy.min(axis=0, initial=np.inf), 6)
-        found = places(xy, len(cells), most)
+        if self._near is None or not np.array_equal(self._near[0], xy):
+            self._near = xy, places(xy, len(cells), most)
+        found = self._near[1]
         return found[0], found[1] if len(found) > 1 else None
