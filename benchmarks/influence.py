@@ -35,7 +35,7 @@ def peak() -> float:
 
 
 def measure(way: str, path: str, fov: str) -> dict[str, Any]:
-    """Return the best of five CPU times in s, memory in MB, and the numbers themselves."""
+    """Return the best of five CPU times in s, memory in MB, and the numbers."""
     import numpy as np
 
     import napari_scfm as scfm
