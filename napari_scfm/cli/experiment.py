@@ -234,9 +234,9 @@ def _spec(
 def _table(slide: Slide, fovs: tuple[str, ...]) -> AnnData:
     """Return the cells of which genes are drawn and named."""
     from napari_scfm import keys
+    from napari_scfm.experiments.slide_experiment import check_fovs
 
+    check_fovs(slide, fovs)
     if len(fovs) == 1:
         return slide.fov(fovs[0]).table
-    for name in fovs:
-        slide.fov(name)
     return slide.table[slide.table.obs[keys.FOV].isin(fovs)]

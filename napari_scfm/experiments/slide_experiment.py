@@ -15,7 +15,7 @@ from napari_scfm.experiments.run import run_parts
 from napari_scfm.slides.checks import check_table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from anndata import AnnData
 
@@ -99,14 +99,7 @@ def _placed(slide: Slide, spec: ExperimentSpec) -> ExperimentSpec:
             "Choose a slide that has.",
         )
     fovs = tuple(dict.fromkeys(spec.fovs)) or (slide.fovs[0],)
-    unknown = [
-        name for name in (*fovs, *(spec.reference or ())) if name not in slide.fovs
-    ]
-    if unknown:
-        raise SlideError(
-            f"Slide {slide.name} has no field of view {named(unknown)}.",
-            f"Choose among {named(slide.fovs, 12)}.",
-        )
+    check_fovs(slide, (*fovs, *(spec.reference or ())))
     both = [name for name in fovs if name in (spec.reference or ())]
     if both:
         raise SpecError(
@@ -116,6 +109,22 @@ def _placed(slide: Slide, spec: ExperimentSpec) -> ExperimentSpec:
         )
     place = {"fovs": fovs, "slide": slide.name, "slide_path": str(slide.path)}
     return spec.model_copy(update=place)
+
+
+def check_fovs(slide: Slide, names: Iterable[str]) -> None:
+    """Refuse fields of view that a slide does not have.
+
+    Raises
+    ------
+    SlideError
+        Naming all of them.
+    """
+    unknown = [name for name in dict.fromkeys(names) if name not in slide.fovs]
+    if unknown:
+        raise SlideError(
+            f"Slide {slide.name} has no field of view {named(unknown)}.",
+            f"Choose among {named(slide.fovs, 12)}.",
+        )
 
 
 def _fingerprinted(
