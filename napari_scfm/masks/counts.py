@@ -17,8 +17,14 @@ def expressed(table: AnnData) -> sparse.csr_array:
     above = counts.data > 0
     if above.all():
         return counts
-    kept = np.concatenate([[0], np.cumsum(above)])[counts.indptr]
-    parts = (counts.data[above], counts.indices[above], kept)
+    return kept(counts, above)
+
+
+def kept(counts: sparse.csr_array, flags: np.ndarray) -> sparse.csr_array:
+    """Return the flagged ones of the stored counts."""
+    chosen = np.flatnonzero(flags)
+    starts = np.searchsorted(chosen, counts.indptr).astype(counts.indptr.dtype)
+    parts = (counts.data[chosen], counts.indices[chosen], starts)
     return sparse.csr_array(parts, shape=counts.shape)
 
 

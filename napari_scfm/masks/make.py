@@ -160,8 +160,8 @@ def from_entries(table: AnnData, rows: np.ndarray, columns: np.ndarray) -> Mask:
 def from_flags(table: AnnData, counts: sparse.csr_array, flags: np.ndarray) -> Mask:
     """Return the mask that hides the flagged ones of a table's stored entries."""
     drawn = np.flatnonzero(flags)
-    before = np.concatenate([[0], np.cumsum(flags, dtype=np.int64)])[counts.indptr]
-    rows = np.repeat(np.arange(table.n_obs), np.diff(before))
+    size = np.diff(np.searchsorted(drawn, counts.indptr))
+    rows = np.repeat(np.arange(table.n_obs), size)
     return from_entries(table, rows, counts.indices[drawn])
 
 

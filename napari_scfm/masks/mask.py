@@ -17,7 +17,7 @@ from scipy import sparse
 
 from napari_scfm.errors import MaskError, named
 from napari_scfm.masks import bits
-from napari_scfm.masks.counts import clean
+from napari_scfm.masks.counts import clean, kept
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -240,16 +240,8 @@ class Mask:
         rows = np.repeat(
             np.arange(counts.shape[0], dtype=np.int32), np.diff(counts.indptr)
         )
-        seen = ~self.for_table(table).at(rows, counts.indices) & (counts.data != 0)
-        kept = np.concatenate([[0], np.cumsum(seen)])[counts.indptr]
-        return sparse.csr_array(
-            (
-                counts.data[seen].astype(np.float32),
-                counts.indices[seen],
-                kept.astype(counts.indptr.dtype),
-            ),
-            shape=counts.shape,
-        )
+        hidden = self.for_table(table).at(rows, counts.indices)
+        return kept(counts, ~hidden & (counts.data != 0)).astype(np.float32, copy=False)
 
     def _fits(self, other: Mask) -> bool:
         return _same(self.cells, other.cells) and _same(self.genes, other.genes)
