@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_scfm.errors import SpecError
-from napari_scfm.experiments.entries import read_entries, write_entries
+from napari_scfm.experiments.entries import Entries, read_entries, write_entries
 from napari_scfm.experiments.result_folder import (
     check_result_folder,
     fresh_folder,
@@ -210,20 +210,8 @@ def load_result(folder: str | Path) -> ExperimentResult:
         )
     about = json.loads((folder / "about.json").read_text("utf-8"))
     cells = np.asarray(about["cells"], dtype=object)
-    said = about["predictions"]
-    entries = read_entries(folder, cells, about["genes"], [one["name"] for one in said])
-    predictions = tuple(
-        Prediction(
-            one["name"],
-            one["kind"],
-            values,
-            tuple(one["unlearnable"]),
-            one["provenance"],
-            spread,
-        )
-        for one, values, spread in zip(
-            said, entries.values, entries.spread, strict=True
-        )
+    entries = read_entries(
+        folder, cells, about["genes"], [one["name"] for one in about["predictions"]]
     )
     more = {
         name: pd.read_parquet(folder / f"{name}.parquet")
@@ -237,12 +225,30 @@ def load_result(folder: str | Path) -> ExperimentResult:
         entries.rows,
         entries.columns,
         entries.truth,
-        predictions,
+        _predictions(about["predictions"], entries),
         _read_summary(folder / "summary.csv"),
         pd.read_parquet(folder / "per_gene.parquet"),
         pd.read_parquet(folder / "per_cell.parquet"),
         about["notes"],
         **more,
+    )
+
+
+def _predictions(
+    said: list[dict[str, Any]], entries: Entries
+) -> tuple[Prediction, ...]:
+    return tuple(
+        Prediction(
+            one["name"],
+            one["kind"],
+            values,
+            tuple(one["unlearnable"]),
+            one["provenance"],
+            spread,
+        )
+        for one, values, spread in zip(
+            said, entries.values, entries.spread, strict=True
+        )
     )
 
 
