@@ -39,12 +39,13 @@ class Offer:
     ----------
     path
         Its file.
-    text
-        One sentence for the person at the screen.
+    text, more
+        One short line for the person at the screen, and what there is to know.
     """
 
     path: Path
     text: str
+    more: str
 
 
 def enabled() -> bool:
@@ -94,10 +95,12 @@ def offered(slide: Slide, newer_than: float = 0.0) -> Offer | None:
         return None
     if file.slide.fovs != slide.fov_cells:
         return None
-    when = datetime.fromtimestamp(path.stat().st_mtime)
-    today = datetime.now().date() == when.date()
-    day = f"{when:%H:%M}" if today else f"{when:%d %B %Y, %H:%M}"
-    return Offer(path, f"There is an autosaved session of {day}: {held(file)}.")
+    when, now = datetime.fromtimestamp(path.stat().st_mtime), datetime.now()
+    day = "at " if when.date() == now.date() else f"{when.day} {when:%b} "
+    year = "" if when.year == now.year else f"{when:%Y} "
+    text = f"Autosaved {day}{year}{when:%H:%M}"
+    more = f"There is an autosaved session of this slide: {held(file)}.\n{path}"
+    return Offer(path, text, more)
 
 
 def held(file: SessionFile) -> str:

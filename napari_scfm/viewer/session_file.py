@@ -23,6 +23,8 @@ from napari_scfm.viewer.session import ColourBy, Shown
 SUFFIX = ".scfm.json"
 VERSION = 1
 FORMAT = "napari-scfm session"
+PART = r"^(comparison|clusters|stream|model)-[0-9a-f]{12}(\.npz)?$"
+"""What the parts beside a session are called; nothing else is read or deleted."""
 
 
 class SessionError(ScfmError):
@@ -107,7 +109,7 @@ class ModelRecord(_Record):
     trained: bool = False
     source: str = ""
     place: Place | None = None
-    part: str = ""
+    part: str = Field(default="", pattern=f"^$|{PART}")
 
 
 class PartRecord(_Record):
@@ -121,15 +123,19 @@ class PartRecord(_Record):
         What it is of.
     about
         How it was made.
-    values
-        Its small values.
     """
 
-    part: str
+    part: str = Field(pattern=PART)
     fov: str
     model: str
     about: dict[str, Any] = Field(default_factory=dict)
-    values: dict[str, Any] = Field(default_factory=dict)
+
+
+class ClustersRecord(PartRecord):
+    """Clusters, and what :class:`~napari_scfm.viewer.session.Clusters` says of them."""
+
+    resolution: float = 0.0
+    names: tuple[str, ...] = ()
 
 
 class Camera(_Record):
@@ -239,7 +245,7 @@ class SessionFile(_Record):
     model: str = ""
     device: str = "auto"
     comparison: PartRecord | None = None
-    clusters: PartRecord | None = None
+    clusters: ClustersRecord | None = None
     stream: PartRecord | None = None
     desk: DeskRecord | None = None
 

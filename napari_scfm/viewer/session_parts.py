@@ -21,7 +21,7 @@ import numpy as np
 
 from napari_scfm.errors import ScfmError
 from napari_scfm.experiments.files import atomic_path
-from napari_scfm.viewer.session_file import SessionError
+from napari_scfm.viewer.session_file import PART, SessionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from napari_scfm.experiments.result import ExperimentResult
     from napari_scfm.viewer.session import Clusters, Stream
 
-_NAME = re.compile(r"(comparison|clusters|stream|model)-[0-9a-f]{12}(\.npz)?")
 _NAMES: dict[int, tuple[weakref.ref[Any], str]] = {}
 
 
@@ -51,7 +50,7 @@ def drop_others(folder: Path, used: Iterable[str]) -> None:
     """Delete the parts that no session names any more, and nothing else."""
     kept = set(used)
     for path in folder.iterdir() if folder.is_dir() else ():
-        if path.name in kept or not _NAME.fullmatch(path.name):
+        if path.name in kept or not re.match(PART, path.name):
             continue
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)

@@ -23,6 +23,7 @@ from napari_scfm.viewer import session_parts as parts
 from napari_scfm.viewer.session import NO_CELLS, Clusters, Session, Stream, session_of
 from napari_scfm.viewer.session_file import (
     SUFFIX,
+    ClustersRecord,
     ModelRecord,
     PartRecord,
     SessionError,
@@ -95,7 +96,8 @@ def open_session(
     Cancelled
         If ``find`` or ``accept`` gave up.
     """
-    show_scene(viewer, read_scene(path, find, accept, progress))
+    slide = session_of(viewer).slide
+    show_scene(viewer, read_scene(path, find, accept, progress, slide))
     return session_of(viewer)
 
 
@@ -122,15 +124,20 @@ def read_scene(
     find: Find | None = None,
     accept: Accept | None = None,
     progress: ProgressCallback | None = None,
+    at_hand: Slide | None = None,
 ) -> Scene:
-    """Return what a session or a saved result shows; see :func:`open_session`."""
+    """Return what a session or a saved result shows; see :func:`open_session`.
+
+    A slide ``at_hand`` is not read again.
+    """
     path = Path(path).expanduser()
     folder = result_folder(path)
     if folder is not None:
-        scene = scene_of_result(folder, find, progress)
+        scene = scene_of_result(folder, find, progress, at_hand)
         _touch(scene.slide.fov(scene.fov))
         return scene
-    return _Reading(path, read_session_file(path), progress).scene(find, accept)
+    file = read_session_file(path)
+    return _Reading(path, file, progress, at_hand).scene(find, accept)
 
 
 @dataclass(eq=False)
@@ -140,6 +147,7 @@ class _Reading:
     path: Path
     file: SessionFile
     progress: ProgressCallback | None = None
+    at_hand: Slide | None = None
     problems: list[str] = field(default_factory=list)
 
     def scene(self, find: Find | None, accept: Accept | None) -> Scene:
@@ -188,7 +196,7 @@ class _Reading:
     def _slide(self, find: Find | None) -> Slide:
         """Return the slide; of several places the first one that fits."""
         record = self.file.slide
-        slide, told = located(record, self.path.parent, find)
+        slide, told = located(record, self.path.parent, find, self.at_hand)
         if self.file.view.fov not in slide.fov_cells:
             raise SessionError(
                 f"{told[0]} The session {self.path.name} was made with another slide.",
@@ -215,10 +223,10 @@ class _Reading:
         try:
             return read(*given)
         except ScfmError as error:
-            self.problems.append(f"{what} is left out: {error.message}")
+            self.problems.append(f"{what} is left out. {error.message}")
         except OSError as error:
             text = error.strerror or error
-            self.problems.append(f"{what} is left out: {text}.")
+            self.problems.append(f"{what} is left out. {text}.")
         return None
 
     def _selection(self, fov: FieldOfView) -> np.ndarray:
@@ -260,7 +268,7 @@ class _Reading:
         now, then = model.info.sha256, record.sha256
         if then and now != then:
             raise SessionError(
-                f"it is another one than it was (sha256 {now[:SHORT]}, not "
+                f"It is another one than it was (sha256 {now[:SHORT]}, not "
                 f"{then[:SHORT]})."
             )
         return LoadedModel(model, source, record.trained)
@@ -299,17 +307,17 @@ def _comparison(record: PartRecord, slide: Slide, path: Path) -> Comparison:
     return made
 
 
-def _clusters(record: PartRecord, slide: Slide, path: Path) -> Clusters:
+def _clusters(record: ClustersRecord, slide: Slide, path: Path) -> Clusters:
     values = parts.read_arrays(path).get("values", NO_CELLS)
     cells = slide.fov(record.fov).table.n_obs
-    names = tuple(record.values.get("names", ()))
+    names = record.names
     if len(values) != cells or (names and values.max(initial=0) >= len(names)):
         raise SessionError(
-            f"they are of {counted(len(values), 'cell')}, {record.fov} has {cells}."
+            f"They are of {counted(len(values), 'cell')}, {record.fov} has {cells}."
         )
-    resolution = float(record.values.get("resolution", 0.0))
-    about = dict(record.about)
-    made = Clusters(record.fov, record.model, values, resolution, about, names)
+    made = Clusters(
+        record.fov, record.model, values, record.resolution, dict(record.about), names
+    )
     parts.remember(made, path.name)
     return made
 
@@ -319,7 +327,7 @@ def _stream(record: PartRecord, slide: Slide, path: Path) -> Stream:
     cells = slide.fov(record.fov).table.n_obs
     if len(field_.vectors) != cells:
         raise SessionError(
-            f"it is of {counted(len(field_.vectors), 'cell')}, {record.fov} has "
+            f"It is of {counted(len(field_.vectors), 'cell')}, {record.fov} has "
             f"{cells}."
         )
     about = dict(record.about)

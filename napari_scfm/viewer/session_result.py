@@ -12,12 +12,11 @@ from napari_scfm.masks.history import Step
 from napari_scfm.masks.make import from_entries
 from napari_scfm.masks.spec import MaskSpec
 from napari_scfm.progress import report
-from napari_scfm.slides.read import read_slide
 from napari_scfm.viewer.compared import by_model, comparison_from, telling_gene
 from napari_scfm.viewer.session_file import SessionError
 from napari_scfm.viewer.session_parts import read_result
 from napari_scfm.viewer.session_scene import Scene, Steps
-from napari_scfm.viewer.session_slide import Find, Wanted, asked
+from napari_scfm.viewer.session_slide import Find, Wanted, asked, slide_at
 
 if TYPE_CHECKING:
     from napari_scfm.experiments.result import ExperimentResult
@@ -38,7 +37,10 @@ def result_folder(path: str | Path) -> Path | None:
 
 
 def scene_of_result(
-    folder: Path, find: Find | None = None, progress: ProgressCallback | None = None
+    folder: Path,
+    find: Find | None = None,
+    progress: ProgressCallback | None = None,
+    at_hand: Slide | None = None,
 ) -> Scene:
     """Return the view of a saved result: its mask, and truth beside prediction.
 
@@ -49,7 +51,7 @@ def scene_of_result(
     """
     report(progress, 0, 2, f"reading {folder.name}")
     result = read_result(folder)
-    slide = slide_of(result, folder, find)
+    slide = slide_of(result, folder, find, at_hand)
     report(progress, 1, 2, f"reading {slide.name}")
     fov = slide.fov(fov_of(result, slide))
     made = comparison_of(result, fov)
@@ -67,14 +69,19 @@ def scene_of_result(
     return scene
 
 
-def slide_of(result: ExperimentResult, folder: Path, find: Find | None) -> Slide:
+def slide_of(
+    result: ExperimentResult,
+    folder: Path,
+    find: Find | None,
+    at_hand: Slide | None = None,
+) -> Slide:
     """Return the slide that an experiment ran on, or the one that a person names."""
     spec = result.spec
     given = Path(spec.slide_path).expanduser() if spec.slide_path else None
     places = [] if given is None else [given, folder / given]
     places = list(dict.fromkeys(place.absolute() for place in places))
     for place in filter(Path.exists, places):
-        return read_slide(place)
+        return slide_at(place, at_hand)
     name = spec.slide or ("of this result" if given is None else given.name)
     return asked(Wanted(name, tuple(places)), find)
 

@@ -16,6 +16,7 @@ import napari_scfm
 from napari_scfm.experiments.files import atomic_path
 from napari_scfm.viewer import session_parts as parts
 from napari_scfm.viewer.session_file import (
+    ClustersRecord,
     MaskRecord,
     ModelRecord,
     PartRecord,
@@ -159,24 +160,22 @@ def _results(scene: Scene, folder: Path) -> dict[str, PartRecord]:
     found: dict[str, PartRecord] = {}
     if made is not None and made.result is not None:
         part = parts.write_result(folder, made.result, made.result)
-        found["comparison"] = _part(part, made)
+        found["comparison"] = PartRecord(**_said(part, made))
     if clusters is not None:
-        values = {"resolution": clusters.resolution, "names": list(clusters.names)}
-        part = parts.write_clusters(folder, clusters)
-        found["clusters"] = _part(part, clusters, values)
+        found["clusters"] = ClustersRecord(
+            **_said(parts.write_clusters(folder, clusters), clusters),
+            resolution=float(clusters.resolution),
+            names=clusters.names,
+        )
     if stream is not None:
-        found["stream"] = _part(parts.write_stream(folder, stream), stream)
+        part = parts.write_stream(folder, stream)
+        found["stream"] = PartRecord(**_said(part, stream))
     return found
 
 
-def _part(name: str, made: Any, values: dict[str, Any] | None = None) -> PartRecord:
-    return PartRecord(
-        part=name,
-        fov=made.fov,
-        model=made.model,
-        about=plain(made.about),
-        values=plain(values or {}),
-    )
+def _said(part: str, made: Any) -> dict[str, Any]:
+    about = plain(made.about)
+    return {"part": part, "fov": made.fov, "model": made.model, "about": about}
 
 
 def plain(value: Any) -> Any:

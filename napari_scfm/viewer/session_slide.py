@@ -52,7 +52,10 @@ def nowhere(tried: Iterable[Path]) -> str:
 
 
 def located(
-    record: SlideRecord, home: Path, find: Find | None
+    record: SlideRecord,
+    home: Path,
+    find: Find | None,
+    at_hand: Slide | None = None,
 ) -> tuple[Slide, list[str]]:
     """Return the slide of a session, and how it differs from what it was.
 
@@ -68,7 +71,7 @@ def located(
     places = record.place.candidates(home)
     first: tuple[Slide, list[str]] | None = None
     for place in filter(Path.exists, places):
-        slide = read_slide(place)
+        slide = slide_at(place, at_hand)
         told = differences(record, slide)
         if not told:
             return slide, told
@@ -77,6 +80,13 @@ def located(
         return first
     slide = asked(Wanted(record.name, tuple(places)), find)
     return slide, differences(record, slide)
+
+
+def slide_at(place: Path, at_hand: Slide | None = None) -> Slide:
+    """Return the slide at a place: the one at hand if it lies there, else read."""
+    if at_hand is not None and at_hand.path.resolve() == place.resolve():
+        return at_hand
+    return read_slide(place)
 
 
 def asked(wanted: Wanted, find: Find | None) -> Slide:

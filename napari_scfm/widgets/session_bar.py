@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari.qt.threading import create_worker
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from napari_scfm.errors import ScfmError
 from napari_scfm.viewer.session_autosave import Offer, autosave_path, enabled, offered
@@ -24,7 +24,7 @@ from napari_scfm.viewer.session_scene import DESK, Desk, take
 from napari_scfm.widgets import session_dialogs as dialogs
 from napari_scfm.widgets.session_autosave import Autosave
 from napari_scfm.widgets.session_drop import DropCatcher
-from napari_scfm.widgets.step import button, hint, row
+from napari_scfm.widgets.step import button, row
 
 if TYPE_CHECKING:
     from qtpy.QtGui import QShowEvent
@@ -53,7 +53,8 @@ class SessionBar(QWidget):
         self._asker = dialogs.Asker(self)
         self.autosave = Autosave(bench.context, self)
         self._drops = DropCatcher(self)
-        self.line = hint()
+        self.line = QLabel()
+        self.line.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.reopen = button("Reopen", self.reopen_offer, "Open the autosaved session")
         self.dismiss = QToolButton()
         self.dismiss.setText("✕")
@@ -135,8 +136,10 @@ class SessionBar(QWidget):
     def _show_offer(self, offer: Offer | None) -> None:
         mine = offer is not None and offer.path in self.autosave.mine
         self._offer = None if mine else offer
+        if self._offer is not None:
+            self.line.setText(self._offer.text)
+            self.line.setToolTip(self._offer.more)
         self.offer.setVisible(self._offer is not None)
-        self.line.setText("" if self._offer is None else self._offer.text)
 
     def reopen_offer(self) -> None:
         """Open the autosaved session that is on offer."""
@@ -158,7 +161,7 @@ class SessionBar(QWidget):
 
     def open_path(self, path: str | Path) -> None:
         """Read a session or a saved result in the background, then show it."""
-        path, ask = Path(path), self._asker.ask
+        path, ask, slide = Path(path), self._asker.ask, self._session.slide
 
         def work(progress: Any) -> Scene:
             return read_scene(
@@ -166,6 +169,7 @@ class SessionBar(QWidget):
                 lambda wanted: ask(dialogs.ask_slide, self, wanted),
                 lambda problems: ask(dialogs.ask_rest, self, problems),
                 progress,
+                slide,
             )
 
         self._bench.jobs.run(

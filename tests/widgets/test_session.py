@@ -290,8 +290,8 @@ def test_work_is_autosaved_and_offered_but_never_opened_by_itself(
     fresh = read_slide(alone)
     open_slide(viewer, fresh)
     assert bar.offer.isVisible()
-    assert "There is an autosaved session of" in bar.line.text()
-    assert "F003, masks, a prediction" in bar.line.text()
+    assert bar.line.text().startswith("Autosaved at ")
+    assert "F003, masks, a prediction" in bar.line.toolTip()
     assert session.mask is None
     QTest.mouseClick(bar.reopen, Qt.MouseButton.LeftButton)
     finish()
