@@ -298,7 +298,11 @@ class _Body(QScrollArea):
     def sizeHint(self) -> QSize:
         """Ask for all of it, but not for more than half of the dock."""
         dock = self.window() if self.parentWidget() is None else _dock_of(self)
-        tall = self.widget().sizeHint().height() + 4
+        layout = self.widget().layout()
+        layout.activate()
+        # lines wrap at the width that there is
+        wide = max(self.viewport().width(), 200)
+        tall = layout.totalHeightForWidth(wide) + 4
         return QSize(280, min(tall, max(160, dock.height() // 2)))
 
     def minimumSizeHint(self) -> QSize:
