@@ -24,6 +24,8 @@ _DRAWN = (
     *("entries", "dropout", "of_each_bag"),
 )
 """Fields whose values depend on the seed."""
+DEEPEST = 30
+"""Readers of JSON refuse what stands in itself a hundred times."""
 _OWN = (*_LISTS, *_GROUPS, *_DRAWN, "every_nth")
 
 
@@ -49,11 +51,11 @@ def union(a: MaskSpec, b: MaskSpec) -> MaskSpec:
         # (own - minus) | b == (own | b) - (minus - b), worth it where that is short
         left = [_plain_difference(part, b) for part in a.minus]
         if any(part is None for part in left):
-            return _holder(a, (a, b))
+            return _nested(a, b)
         own = union(a.model_copy(update={"minus": ()}), b)
         kept = tuple(part for part in left if part is not None and not is_empty(part))
         if own.minus and kept:
-            return _holder(a, (a, b))
+            return _nested(a, b)
         return own.model_copy(update={"minus": own.minus + kept})
     if b.minus:
         return _with_part(a, b)
@@ -89,8 +91,31 @@ def _with_part(a: MaskSpec, part: MaskSpec) -> MaskSpec:
     return a.model_copy(update={"also": (*a.also, part)})
 
 
-def _holder(like: MaskSpec, parts: tuple[MaskSpec, ...]) -> MaskSpec:
-    return type(like)(also=parts)
+def _nested(a: MaskSpec, b: MaskSpec) -> MaskSpec:
+    """Return both under one roof, which is rebuilt before it gets too high."""
+    made = type(a)(also=(a, b))
+    return made if depth(made) <= DEEPEST else _levelled(made)
+
+
+def depth(spec: MaskSpec) -> int:
+    """Return how many specs stand in one another, 1 for a plain one."""
+    return 1 + max(map(depth, (*spec.also, *spec.minus)), default=0)
+
+
+def _levelled(spec: MaskSpec) -> MaskSpec:
+    """Return the same as one union: (a | b) - c == (a - c) | (b - c)."""
+    return type(spec)(also=tuple(_terms(spec)))
+
+
+def _terms(spec: MaskSpec) -> list[MaskSpec]:
+    """Return specs without ``also`` that together hide the same."""
+    own = spec.model_copy(update={"also": (), "minus": ()})
+    found = [own, *(term for part in spec.also for term in _terms(part))]
+    for less in spec.minus:
+        parts = _terms(less) if depth(less) > 1 else [less]
+        for part in parts:
+            found = [difference(term, part) for term in found]
+    return [term for term in found if not is_empty(term)]
 
 
 def _says(spec: MaskSpec, name: str) -> bool:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _NAMED = 3
 """Up to so many names are written out."""
+_MOST = 8
+"""So many parts make a sentence that can still be read."""
 
 
 def describe(spec: MaskSpec) -> str:
@@ -37,6 +39,8 @@ def describe(spec: MaskSpec) -> str:
 def _joined(parts: Sequence[str]) -> str:
     if len(parts) == 1:
         return parts[0]
+    if len(parts) > _MOST:
+        parts = [*parts[: _MOST - 1], f"{len(parts) - _MOST + 1} more"]
     return f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 

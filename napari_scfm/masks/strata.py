@@ -18,6 +18,8 @@ from napari_scfm.masks.counts import cells_per_gene
 from napari_scfm.masks.make import mask_genes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pandas as pd
     from anndata import AnnData
 
@@ -78,7 +80,7 @@ def drawn_notes(table: AnnData, spec: MaskSpec) -> list[str]:
     fewer genes must say so.
     """
     notes = []
-    for part in (spec, *spec.also):
+    for part in _all_parts(spec):
         if not part.per_stratum:
             continue
         held = strata(table).value_counts(sort=False)
@@ -96,6 +98,12 @@ def drawn_notes(table: AnnData, spec: MaskSpec) -> list[str]:
             f"{', '.join(given)}{never}{_of_fov(table)}."
         )
     return notes
+
+
+def _all_parts(spec: MaskSpec) -> Iterator[MaskSpec]:
+    yield spec
+    for part in spec.also:
+        yield from _all_parts(part)
 
 
 def _of_fov(table: AnnData) -> str:

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from scipy import sparse
 
 from napari_scfm.errors import MaskError
+from napari_scfm.masks import combine
 from napari_scfm.masks.describe import describe
 from napari_scfm.masks.mask import Mask
 from napari_scfm.masks.parts import Block, Disc, Dropout, RandomEntries, Stripe
@@ -112,6 +113,30 @@ def test_a_tree_hides_the_set_algebra_of_its_parts(tree):
     spec, hidden = built(tree)
     assert np.array_equal(spec.resolve(TABLE).dense(), hidden)
     assert not (spec.is_empty and hidden.any())
+
+
+@given(trees)
+@settings(max_examples=60, deadline=None)
+def test_a_tree_that_is_levelled_hides_the_same(tree):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(combine, "DEEPEST", 2)
+        spec, hidden = built(tree)
+    assert np.array_equal(spec.resolve(TABLE).dense(), hidden)
+
+
+def test_hiding_and_showing_in_turn_for_hours_can_still_be_written():
+    spec, hidden = MaskSpec(), Mask.empty(TABLE)
+    for turn in range(150):
+        more = MaskSpec(gene_count=3, seed=turn)
+        less = MaskSpec(cells=(NAMES[turn % CELLS], NAMES[(3 * turn + 1) % CELLS]))
+        spec, hidden = (
+            (spec | more) - less,
+            (hidden | more.resolve(TABLE)) - less.resolve(TABLE),
+        )
+    assert spec.resolve(TABLE) == hidden
+    again = MaskSpec.from_json(spec.to_json())
+    assert again == spec
+    assert combine.depth(spec) <= combine.DEEPEST + 2
 
 
 @given(trees)
@@ -358,3 +383,10 @@ def test_a_spec_is_a_value():
 )
 def test_one_sentence_says_what_is_hidden(spec, said):
     assert describe(spec) == said
+
+
+def test_a_long_recipe_ends_with_how_much_more_there_is():
+    spec = MaskSpec()
+    for seed in range(12):
+        spec = spec | MaskSpec(gene_count=2, seed=seed)
+    assert describe(spec).endswith("2 random genes (seed 6) and 5 more")
