@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_scfm.analysis.levels import LEVELS, CellRange
+from napari_scfm.analysis.ranks import TruthRanks
 from napari_scfm.analysis.sums import Groups, Moments
 
 if TYPE_CHECKING:
@@ -113,6 +114,11 @@ class Entries:
     def truth_by_gene(self) -> Moments:
         """Moments of each gene's truth."""
         return Moments.of(self.logs, self.squares, self.by_gene)
+
+    @cached_property
+    def ranks(self) -> TruthRanks:
+        """Ranks of the truth within each gene."""
+        return TruthRanks(clipped(self.truth), self.columns, self.shape[1])
 
     @cached_property
     def _rows_of_confusions(self) -> NDArray[np.intp]:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 SCALE = "log1p counts"
 
-AVERAGED = ("mse", "rmse", "mae", "pearson", "cosine", "cosine_constant")
+AVERAGED = ("mse", "rmse", "mae", "pearson", "spearman", "cosine", "cosine_constant")
 """Metrics of a gene that the summary averages over genes."""
 
 Columns = dict[str, "NDArray[Any]"]
@@ -46,7 +46,8 @@ class Scores:
         One row, see :func:`summarise`.
     genes, cells
         Columns with one value per gene, or per cell, see :func:`group_metrics`; those
-        of genes also hold what :func:`napari_scfm.analysis.levels.level_metrics` says.
+        of genes also hold ``spearman`` and what
+        :func:`napari_scfm.analysis.levels.level_metrics` says.
     confusions
         (genes, 5, 5) entries of each true (rows) and predicted (columns) level.
     """
@@ -164,7 +165,7 @@ def score_entries(
     """
     hidden = hidden or entries
     seen, pairs, off = _paired(entries, prediction)
-    genes = _columns(pairs, off, seen.by_gene, seen.truth_by_gene)
+    genes = _gene_columns(seen, pairs, off)
     cells = _columns(pairs, off, seen.by_cell, seen.truth_by_cell)
     genes["n_unpredicted"] = hidden.by_gene.size - seen.by_gene.size
     cells["n_unpredicted"] = hidden.by_cell.size - seen.by_cell.size
@@ -178,8 +179,13 @@ def summarise_entries(
 ) -> dict[str, Any]:
     """Return the summary of :func:`score_entries` alone, in less time."""
     seen, pairs, off = _paired(entries, prediction)
-    genes = _columns(pairs, off, seen.by_gene, seen.truth_by_gene)
+    genes = _gene_columns(seen, pairs, off)
     return _summary(genes, seen.confusions(pairs.x), off, seen, hidden or entries)
+
+
+def _gene_columns(seen: Entries, pairs: Pairs, off: Floats) -> Columns:
+    genes = _columns(pairs, off, seen.by_gene, seen.truth_by_gene)
+    return genes | {"spearman": seen.ranks.correlation(pairs.x)}
 
 
 def _paired(
@@ -241,6 +247,7 @@ def _numbers(genes: Columns, entries: Entries) -> dict[str, int]:
         "n_genes_excluded": int((hidden_genes & ~defined).sum()),
         "n_genes_constant": int((scored & ~defined).sum()),
         "n_genes_flat": int(genes["constant_prediction"].sum()),
+        "n_genes_spearman": int((~np.isnan(genes["spearman"])).sum()),
         "n_genes_cosine": int((~np.isnan(genes["cosine"])).sum()),
         "n_genes_zero": int((scored & np.isnan(genes["cosine"])).sum()),
         "n_cells": int(hidden_cells.sum()),
@@ -268,7 +275,10 @@ def summarise(
     -------
     ``mse``, ``rmse``, ``mae``, ``pearson``, ``cosine``
         Plain means over the genes for which they are defined, on log1p counts.
-    ``mse_sd``, ``rmse_sd``, ``mae_sd``, ``pearson_sd``, ``cosine_sd``
+    ``spearman``
+        The same of ranks; NaN above
+        :data:`napari_scfm.analysis.ranks.LARGEST` entries.
+    ``mse_sd``, ``rmse_sd``, ``mae_sd``, ``pearson_sd``, ``spearman_sd``, ``cosine_sd``
         Standard deviation over these genes.
     ``cosine_constant``
         What cosine gives any constant prediction, averaged like ``cosine``.
@@ -291,6 +301,8 @@ def summarise(
         their truth is constant.
     ``n_genes_flat``
         Genes whose Pearson is 0 because the prediction is constant.
+    ``n_genes_spearman``
+        Genes that Spearman averages.
     ``n_genes_cosine``, ``n_genes_zero``
         Genes that cosine averages, and those left out because their truth is 0.
     ``n_cells``, ``n_cells_without_levels``, ``n_entries_without_levels``

@@ -10,6 +10,7 @@ from napari_scfm.analysis.calibration import calibration
 from napari_scfm.analysis.levels import LEVELS
 from napari_scfm.analysis.metrics import Scores, score_entries, summarise_entries
 from napari_scfm.analysis.pooled import pooled_entries
+from napari_scfm.analysis.ranks import LARGEST
 from napari_scfm.analysis.strata import stratum_scores
 from napari_scfm.experiments.result import ExperimentResult
 from napari_scfm.experiments.tested import (
@@ -82,7 +83,7 @@ def score(
         columns=place[hidden.columns],
         truth_values=hidden.truth.astype(np.float32),
         predictions=tuple(predictions),
-        notes=list(notes),
+        notes=[*notes, *_unranked(hidden)],
         calibration=_calibrations(spec, hidden, draws or {}),
         **tables,
     )
@@ -184,6 +185,15 @@ def _long(table: np.ndarray) -> pd.DataFrame:
 
     true, predicted = np.divmod(np.arange(LEVELS**2), LEVELS)
     return pd.DataFrame({"true": true, "predicted": predicted, "n": table.ravel()})
+
+
+def _unranked(hidden: Entries) -> list[str]:
+    if len(hidden) <= LARGEST:
+        return []
+    return [
+        f"Spearman's correlation is left out: it is computed for up to {LARGEST:,} "
+        f"hidden entries, and there are {len(hidden):,}."
+    ]
 
 
 def _calibrations(

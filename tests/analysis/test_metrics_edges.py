@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
-from scipy.stats import ConstantInputWarning, pearsonr
+from scipy.stats import ConstantInputWarning, pearsonr, spearmanr
 from sklearn.metrics import (
     matthews_corrcoef,
     mean_absolute_error,
@@ -202,6 +202,40 @@ def test_levels_agree_with_digitize(values, counts):
     expected = np.digitize(values, edges if high > low else edges[:1])
     found = cells.levels(values, np.zeros(len(values), int))
     np.testing.assert_array_equal(found, expected)
+
+
+@given(cases())
+@settings(max_examples=40, deadline=None)
+def test_spearman_agrees_with_scipy(case):
+    truth, guess, hidden = case
+    entries = Entries.of_matrices(truth, hidden, truth)
+    said = guess[entries.rows, entries.columns]
+    found = score_entries(entries, said).genes["spearman"]
+    for gene in range(SHAPE[1]):
+        at = (entries.columns == gene) & ~np.isnan(said)
+        y, x = entries.truth[at], np.maximum(said[at], 0)
+        if len(set(y)) < 2:
+            assert np.isnan(found[gene])
+        elif len(set(x)) < 2:
+            assert found[gene] == 0
+        else:
+            expected = spearmanr(y, np.log1p(x.astype(float)).astype(np.float32))
+            assert found[gene] == pytest.approx(expected.statistic, abs=1e-12)
+
+
+def test_spearman_of_fractions_and_of_too_many_entries(monkeypatch):
+    rng = np.random.default_rng(0)
+    truth, guess = rng.gamma(1.0, 2.0, (50, 3)), rng.gamma(1.0, 2.0, (50, 3))
+    hidden = np.ones_like(truth, bool)
+    row = summarise(truth, guess, hidden, truth)
+    each = [spearmanr(truth[:, g], guess[:, g]).statistic for g in range(3)]
+    assert row["spearman"] == pytest.approx(np.mean(each))
+    assert row["n_genes_spearman"] == 3
+    monkeypatch.setattr("napari_scfm.analysis.ranks.LARGEST", 149)
+    row = summarise(truth, guess, hidden, truth)
+    assert np.isnan(row["spearman"])
+    assert row["n_genes_spearman"] == 0
+    assert np.isfinite(row["pearson"])
 
 
 # --- edge cases ---------------------------------------------------------------------
