@@ -183,7 +183,7 @@ def card_of(session: Session, row: int) -> Card:
 
 def hidden_text(table: AnnData, mask: Mask | None, row: int) -> str:
     """Return what of a cell is hidden from the model now."""
-    number = 0 if mask is None else int(mask.matrix[[row]].nnz)
+    number = 0 if mask is None else int(mask.hidden_per_cell[row])
     genes = table.n_vars
     if number == 0:
         return "Nothing of it is hidden from the model."
@@ -307,7 +307,7 @@ def which_cells_mattered(
     from napari_scfm.viewer.tasks import other_fovs
 
     table, mask = work.fov.table, work.mask
-    bare = mask is None or mask.matrix[[row]].nnz == 0
+    bare = mask is None or mask.hidden_per_cell[row] == 0
     made = influence(
         work.model,
         table,
