@@ -110,7 +110,9 @@ def _enter(viewer: Viewer, session: Session) -> None:
 def _grid(viewer: Viewer, stride: int, shape: tuple[int, int], on: bool) -> None:
     """Set napari's grid at one go: every change of it lays the canvas out again."""
     grid = viewer.canvas.grid
-    with grid.events.blocker():
+    if not on:
+        grid.enabled = False
+    with grid.events.stride.blocker(), grid.events.shape.blocker():
         grid.stride, grid.shape = stride, shape
     grid.enabled = on
 

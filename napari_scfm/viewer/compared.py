@@ -54,6 +54,17 @@ def comparison_from(
     return made
 
 
+def on_fov(made: Comparison, fov: FieldOfView) -> Comparison | None:
+    """Return the same result on another FOV, if it was predicted there too."""
+    result = made.result
+    if result is None or made.fov == fov.name or fov.name not in result.spec.fovs:
+        return None
+    other = comparison_from(result, fov, made.about)
+    if not other.hidden.any():
+        return None
+    return other if other.model == made.model else by_model(other, made.model)
+
+
 def by_model(made: Comparison, name: str) -> Comparison:
     """Return a comparison with another model's prediction on show."""
     shape, at = made.truth.shape, made.at

@@ -17,6 +17,7 @@ from napari_scfm.viewer import compare
 from napari_scfm.viewer.ahead import Ahead
 from napari_scfm.viewer.cells import label_ids
 from napari_scfm.viewer.colouring import highlight, label_colormap, ring_rgba
+from napari_scfm.viewer.compared import on_fov
 from napari_scfm.viewer.fov_layers import (
     FovLayers,
     metadata,
@@ -87,8 +88,17 @@ class Painter:
             layers.cells.features = hover_base(self._session)
             pixels = np.asarray(layers.cells.data)
             self._edges = Ahead(lambda: thick_boundaries(pixels))
+        self._follow()
         self.paint()
         self.mark_hidden()
+
+    def _follow(self) -> None:
+        """Put a result of several FOVs on show on the one that came."""
+        session = self._session
+        made = session.comparison
+        other = None if made is None else on_fov(made, session.fov)
+        if other is not None:
+            session.comparison = other
 
     def paint(self) -> None:
         """Recolour the cells, unless they look like that already."""

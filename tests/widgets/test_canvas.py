@@ -86,6 +86,43 @@ def test_click_box_and_lasso_select_what_lies_under_them(session, viewer, canvas
     assert "selection outline" not in shown
 
 
+def test_brush_disc_and_stripe_select_by_radius(session, viewer, canvas):
+    xy = session.fov.table.obsm["spatial"]
+    acts.run(viewer, "tool_brush")
+    session.radius = 20
+    assert viewer.cursor.style == "circle"
+    assert viewer.cursor.size == 40
+    points = [pixel_of(viewer, canvas, p) for p in ([60, 60], [60, 90], [60, 120])]
+    drag(canvas, *points)
+    near = np.abs(xy[:, 1] - 60) < 20
+    near &= (xy[:, 0] > 60) & (xy[:, 0] < 120)
+    assert near[session.selection].mean() > 0.5
+    assert set(np.flatnonzero(near)) <= set(session.selection)
+    canvas.setFocus()
+    QTest.keyClick(canvas, Qt.Key.Key_BracketRight)
+    assert session.radius == 30
+    QTest.keyClick(canvas, Qt.Key.Key_D)
+    middle = np.array([100.0, 100.0])
+    QTest.mouseClick(
+        canvas, Qt.MouseButton.LeftButton, pos=pixel_of(viewer, canvas, middle)
+    )
+    away = np.hypot(*(xy - middle[::-1]).T)
+    assert set(np.flatnonzero(away < 29)) <= set(session.selection)
+    assert (away[session.selection] < 31).all()
+    QTest.keyClick(canvas, Qt.Key.Key_H)
+    (disc,) = session.recipe.discs
+    assert (disc.radius, disc.fov) == (30, "F004")
+    acts.run(viewer, "tool_stripe")
+    drag(
+        canvas, *[pixel_of(viewer, canvas, p) for p in ([20, 50], [20, 90], [20, 150])]
+    )
+    inside = np.abs(xy[session.selection, 1] - 20)
+    assert len(inside)
+    assert (inside < 31).all()
+    QTest.keyClick(canvas, Qt.Key.Key_Escape)
+    assert viewer.cursor.style == "standard"
+
+
 def test_keys_on_the_canvas_reach_us(session, viewer, canvas):
     canvas.setFocus()
     QTest.keyClick(canvas, Qt.Key.Key_PageUp)
