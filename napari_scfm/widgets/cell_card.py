@@ -34,6 +34,9 @@ from napari_scfm.widgets.legend import LegendView
 from napari_scfm.widgets.step import Context, button, hint, row
 
 if TYPE_CHECKING:
+    from qtpy.QtCore import QObject
+    from qtpy.QtGui import QResizeEvent
+
     from napari_scfm.experiments.influenced import Influence
     from napari_scfm.viewer.card import Card, Partners
 
@@ -304,6 +307,18 @@ class _Body(QScrollArea):
         wide = max(self.viewport().width(), 200)
         tall = layout.totalHeightForWidth(wide) + 4
         return QSize(280, min(tall, max(160, dock.height() // 2)))
+
+    def eventFilter(self, source: QObject, event: QEvent) -> bool:
+        """Ask for other room when what is inside has changed."""
+        if event.type() == QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+        return super().eventFilter(source, event)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Ask for other room when lines wrap elsewhere."""
+        super().resizeEvent(event)
+        if event.size().width() != event.oldSize().width():
+            self.updateGeometry()
 
     def minimumSizeHint(self) -> QSize:
         """Stay usable in a low window."""
