@@ -107,7 +107,8 @@ def _placed(slide: Slide, spec: ExperimentSpec) -> ExperimentSpec:
             "Leave it out of the reference: by default every FOV is tested with all "
             "others as reference.",
         )
-    place = {"fovs": fovs, "slide": slide.name, "slide_path": str(slide.path)}
+    path = str(slide.path.absolute())
+    place = {"fovs": fovs, "slide": slide.name, "slide_path": path}
     return spec.model_copy(update=place)
 
 
