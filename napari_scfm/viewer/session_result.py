@@ -75,15 +75,20 @@ def slide_of(
     find: Find | None,
     at_hand: Slide | None = None,
 ) -> Slide:
-    """Return the slide that an experiment ran on, or the one that a person names."""
+    """Return the slide that an experiment ran on, or the one that a person names.
+
+    Looks where it lay, then beside the result: both may have moved together.
+    """
     spec = result.spec
     given = Path(spec.slide_path).expanduser() if spec.slide_path else None
-    places = [] if given is None else [given, folder / given]
+    above = list(folder.absolute().parents)[:2]
+    near = [] if given is None else [parent / given.name for parent in above]
+    places = [] if given is None else [given, folder / given, *near]
     places = list(dict.fromkeys(place.absolute() for place in places))
     for place in filter(Path.exists, places):
         return slide_at(place, at_hand)
     name = spec.slide or ("of this result" if given is None else given.name)
-    return asked(Wanted(name, tuple(places)), find)
+    return asked(Wanted(name, tuple(places[:1])), find)
 
 
 def fov_of(result: ExperimentResult, slide: Slide) -> str:

@@ -214,8 +214,8 @@ def _put(viewer: Viewer, scene: Scene) -> None:
     else:
         open_slide(viewer, scene.slide, scene.fov)
     _put_work(session, scene)
+    session.selection = scene.selection  # it opens a card, so the card comes after
     session.update(dict(scene.view))
-    session.selection = scene.selection
     _draw_as(viewer, scene)
     _look(viewer, scene, scene.home or scene.camera)
     session.side_by_side = scene.side_by_side

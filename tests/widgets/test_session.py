@@ -8,6 +8,7 @@ import shutil
 import numpy as np
 import platformdirs
 import pytest
+from napari.components import ViewerModel
 from npe2 import PluginManager
 from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
@@ -433,11 +434,12 @@ def test_napari_opens_sessions_and_results_without_a_question(
     assert opened.side_by_side
 
 
-def test_view_starts_with_a_session_or_a_result(home, result, viewer, opened):
+def test_view_starts_with_a_session_or_a_result(home, result):
     from napari_scfm.widgets.app import start
 
-    opened.update({"colour_by": "gene", "gene": "KRT8"})
-    path = save_session(viewer, home / "start.scfm.json")
+    hidden = ViewerModel()
+    open_slide(hidden, read_slide(home / "slide"), "F002")
+    path = save_session(hidden, home / "start.scfm.json")
     for given, fov in ((path, "F002"), (result, "F004")):
         started = start(given)
         try:
