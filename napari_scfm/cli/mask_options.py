@@ -17,13 +17,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_scfm.errors import MaskError, SpecError
-from napari_scfm.masks.options import (
-    FLAGS,
-    MaskOptions,
-    options_of,
-    percent,
-    spec_of,
-)
+from napari_scfm.masks.as_options import options_of
+from napari_scfm.masks.options import FLAGS, MaskOptions, percent, spec_of
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -10,7 +10,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from napari_scfm.experiments.spec import BASELINES, Bags, ExperimentSpec
-from napari_scfm.masks.options import options_of
+from napari_scfm.masks.as_options import options_of
 
 if TYPE_CHECKING:
     from pathlib import Path

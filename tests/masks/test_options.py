@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from napari_scfm.errors import ScfmError, SpecError
-from napari_scfm.masks.options import FLAGS, MaskOptions, options_of, spec_of
+from napari_scfm.masks.as_options import options_of
+from napari_scfm.masks.options import FLAGS, MaskOptions, spec_of
 from napari_scfm.masks.parts import Block, Disc, Dropout, RandomEntries, Stripe
 from napari_scfm.masks.spec import MaskSpec
 
