@@ -13,10 +13,11 @@ import numpy as np
 
 from napari_scfm.analysis.entries import Entries, clipped
 from napari_scfm.analysis.levels import CellRange
-from napari_scfm.analysis.metrics import group_metrics
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
+
+    Floats = NDArray[np.float64]
 
 TARGET = 1e4
 METRICS = ("mse", "rmse", "mae", "pearson", "cosine")
@@ -66,7 +67,8 @@ def pooled_entries(
 
     Returns
     -------
-    On log1p of counts per 10,000; NaN where no entry can be scored. With them
+    On log1p of counts per 10,000; NaN where no entry can be scored, Pearson also where
+    the truth is constant, cosine where it is 0. With them
     ``n_entries_pooled``, those that are averaged, and ``n_entries_without_depth``,
     those left out because their cell has no counts at all.
     """
@@ -79,16 +81,36 @@ def pooled_entries(
     if not deep.all():
         predicted, guess = predicted.kept(deep), guess[deep]
     rows = predicted.rows
-    found = group_metrics(
-        predicted.truth
-        * np.divide(TARGET, total, out=np.zeros_like(total), where=total > 0)[rows],
-        guess * (TARGET / size)[rows],
-        np.zeros(len(rows), dtype=np.intp),
-        1,
-    )
-    scores = {f"pooled_{name}": float(found[name][0]) for name in METRICS}
-    left_out = int((~deep).sum())
-    return scores | {
+    each = np.divide(TARGET, total, out=np.zeros_like(total), where=total > 0)
+    y, x = predicted.truth * each[rows], guess * (TARGET / size)[rows]
+    found = _vector_metrics(np.log1p(y, out=y), np.log1p(x, out=x))
+    return {f"pooled_{name}": found[name] for name in METRICS} | {
         "n_entries_pooled": len(rows),
-        "n_entries_without_depth": left_out,
+        "n_entries_without_depth": int((~deep).sum()),
     }
+
+
+def _vector_metrics(y: Floats, x: Floats) -> dict[str, float]:
+    """Return the metrics of one vector; y and x are changed in place."""
+    if not len(y):
+        return dict.fromkeys(METRICS, float("nan"))
+    error = x - y
+    mse = float(error @ error) / len(y)
+    mae = float(np.abs(error, out=error).sum()) / len(y)
+    flat_y, flat_x = y.min() == y.max(), x.min() == x.max()
+    cosine = _angle(y, x) if y.any() else float("nan")
+    y -= y.mean()
+    x -= x.mean()
+    pearson = 0.0 if flat_x else _angle(y, x)
+    return {
+        "mse": mse,
+        "rmse": mse**0.5,
+        "mae": mae,
+        "pearson": float("nan") if flat_y else pearson,
+        "cosine": cosine,
+    }
+
+
+def _angle(y: Floats, x: Floats) -> float:
+    below = float(np.sqrt(y @ y) * np.sqrt(x @ x))
+    return float(np.clip((y @ x) / below, -1, 1)) if below > 0 else 0.0

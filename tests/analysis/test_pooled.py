@@ -64,3 +64,19 @@ def test_cells_without_counts_are_left_out_and_counted() -> None:
     assert found["n_entries_without_depth"] == hidden[4].sum() > 0
     assert found["n_entries_pooled"] == rest.sum()
     assert found["pooled_rmse"] == pytest.approx(again["pooled_rmse"])
+
+
+def test_constant_sides() -> None:
+    truth, guess, hidden = case()
+    flat = np.ones_like(truth)
+    totals = np.full(len(truth), 20.0)
+    only = np.zeros_like(hidden)
+    only[:, 0] = True
+    found = pooled_metrics(flat, guess, only, totals)
+    assert np.isnan(found["pooled_pearson"])
+    assert 0 < found["pooled_cosine"] <= 1
+    found = pooled_metrics(np.zeros_like(truth), guess, only, totals)
+    assert np.isnan(found["pooled_cosine"])
+    found = pooled_metrics(truth, np.zeros_like(guess), only, truth.sum(axis=1))
+    assert found["pooled_pearson"] == 0
+    assert found["pooled_cosine"] == 0
