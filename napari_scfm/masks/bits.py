@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 WORD = 64
-_AT_ONCE = 1 << 23
-"""Entries that are unpacked at a time."""
+_AT_ONCE = 1 << 18
+"""Entries that are unpacked or looked up at a time."""
 _FEW = 1 << 15
 """Up to so many single bits are set one by one."""
 
@@ -108,10 +108,13 @@ def take(words: np.ndarray, columns: int, wanted: np.ndarray) -> np.ndarray:
 def lookup(words: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
     """Return whether the bits (rows[i], columns[i]) are set, bool."""
     octets = _bytes(_native(words))
-    place = rows.astype(np.int64) * octets.shape[1] + (columns >> 3)
-    shift = (columns & 7).astype(np.uint8)
-    found: np.ndarray = (octets.reshape(-1)[place] >> shift) & 1
-    return found.view(bool)
+    found = np.empty(len(rows), dtype=bool)
+    for start in range(0, len(rows), _AT_ONCE):  # the parts stay in the cache
+        row, column = rows[start : start + _AT_ONCE], columns[start : start + _AT_ONCE]
+        place = row.astype(np.int64) * octets.shape[1] + (column >> 3)
+        bit = octets.reshape(-1)[place] >> (column & 7).astype(np.uint8)
+        found[start : start + _AT_ONCE] = bit & 1
+    return found
 
 
 def flip(words: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> None:
