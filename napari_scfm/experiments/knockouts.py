@@ -103,8 +103,8 @@ def predictions(
     if is_refitted(model):
         step, act = 1, _refitted
     else:
-        # a latent that is drawn differs between the bags of one call
-        drawn = bool(getattr(model, "compat", False))
+        # every call draws the same, but not every bag of it
+        drawn = bool(getattr(model, "draws_latent", False))
         step, act = (1 if drawn else _at_once(question, memory)), _stacked
     for start in range(0, len(todo), step):
         some = todo[start : start + step]

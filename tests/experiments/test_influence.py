@@ -165,8 +165,9 @@ def test_one_batch_gives_what_single_calls_give(tissue, memory) -> None:
 
 
 def test_one_call_holds_many_copies_and_many_calls_few(tissue) -> None:
-    def calls(memory: int) -> int:
+    def calls(memory: int, draws: bool = False) -> int:
         model = Nearest()
+        model.draws_latent = draws
         question = knockouts.Question(
             line(), scfm.mask_cells(line(), ["c0"]), 0, ["A", "B"]
         )
@@ -176,6 +177,7 @@ def test_one_call_holds_many_copies_and_many_calls_few(tissue) -> None:
 
     assert calls(knockouts.MEMORY) == 1
     assert calls(1) == 6
+    assert calls(knockouts.MEMORY, draws=True) == 6, "or chance would pass for change"
 
 
 @pytest.mark.parametrize("name", ["knn-space", "ridge", "knn-expression"])

@@ -125,6 +125,12 @@ class CellPLM(CellModel):
         return self._runs.precision
 
     @property
+    def draws_latent(self) -> bool:
+        """Whether a latent is drawn: equal bags of one call then differ by chance."""
+        mixed = self.compat and self.config.latent_mod == "gmvae"
+        return mixed or self._drawn_with is not None
+
+    @property
     def config(self) -> CellPLMConfig:
         """The network's configuration."""
         return self.network.config
