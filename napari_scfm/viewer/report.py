@@ -121,7 +121,7 @@ def selected_names(session: Session) -> np.ndarray:
     return np.asarray(session.fov.table.obs_names, dtype=object)[session.selection]
 
 
-def report_folder(session: Session, data: ReportData, inside: Path) -> Path:
+def report_folder(data: ReportData, inside: Path) -> Path:
     """Return a folder for a report that does not exist yet."""
     fovs = data.about.get("fovs") or ()
     parts = [data.about.get("slide") or "", fovs[0] if len(fovs) == 1 else ""]

@@ -68,6 +68,8 @@ class ReportDock(QWidget):
     ----------
     pages
         Name -> page, in order.
+    data, model
+        The numbers that are shown, and whose; None without a prediction.
     """
 
     def __init__(self, napari_viewer: Viewer) -> None:
@@ -76,7 +78,7 @@ class ReportDock(QWidget):
         session = self.session = session_of(self.viewer)
         self.jobs = Jobs(session, self)
         self.context = Context(self.viewer, session, self.jobs)
-        self._data: ReportData | None = None
+        self.data: ReportData | None = None
         self.model = ""
         self.pages: dict[str, Any] = {
             "Summary": SummaryPage(),
@@ -162,7 +164,7 @@ class ReportDock(QWidget):
     @qthrottled(timeout=50)
     def _on_comparison(self) -> None:
         made = self.session.comparison
-        data = self._data = report_data(self.session, self._data)
+        data = self.data = report_data(self.session, self.data)
         self.head.setVisible(data is not None)
         self.stack.setVisible(data is not None)
         if data is None or made is None:
@@ -182,7 +184,7 @@ class ReportDock(QWidget):
     def _show(self) -> None:
         self.models.setCurrentText(self.model)
         for page in self.pages.values():
-            page.show_report(self._data, self.model)
+            page.show_report(self.data, self.model)
 
     def choose(self, name: str) -> None:
         """Show the numbers of another model, and its prediction on the tissue."""
@@ -193,18 +195,18 @@ class ReportDock(QWidget):
     def ask(self) -> None:
         """Ask for a folder and write the report into a new one inside it."""
         inside = QFileDialog.getExistingDirectory(self, "Folder for the report")
-        if inside and self._data is not None:
-            self.save(report_folder(self.session, self._data, Path(inside)))
+        if inside and self.data is not None:
+            self.save(report_folder(self.data, Path(inside)))
 
     def save(self, folder: Path) -> None:
         """Write the report in the background."""
         self.context.attempt(self._save, folder)
 
     def _save(self, folder: Path) -> None:
-        if self._data is None:
+        if self.data is None:
             return
         session = self.session
-        write = write_report(session, self._data, self.model, folder)
+        write = write_report(session, self.data, self.model, folder)
         self.jobs.run(
             f"Writing {folder.name}",
             write,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +37,7 @@ from napari_scfm.widgets.report_table import (
 from napari_scfm.widgets.step import hint, narrow, row
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import pandas as pd
     from qtpy.QtCore import QModelIndex
@@ -83,6 +84,7 @@ class GenesPage(QWidget):
         self._data: ReportData | None = None
         self._model, self._stale, self._sorted_by = "", False, ""
         self._frame: pd.DataFrame | None = None
+        self._quiet = False
         self.filter = QLineEdit()
         self.filter.setPlaceholderText("Filter genes")
         self.filter.setClearButtonEnabled(True)
@@ -132,7 +134,8 @@ class GenesPage(QWidget):
         columns = columns_of(frame, measure, rival)
         # room for the arrow that says how the table is sorted
         columns = [replace(one, head=f"{one.head}\u2003") for one in columns]
-        self.rows.show_frame(frame, columns, tip=self._tip)
+        with self._quietly():
+            self.rows.show_frame(frame, columns, tip=self._tip)
         if self._sorted_by != key:
             self._sorted_by = key
             down = Qt.SortOrder.DescendingOrder
@@ -162,11 +165,13 @@ class GenesPage(QWidget):
         return f"No Pearson: {why}" if why else ""
 
     def _on_filter(self, text: str) -> None:
-        self.sorted.setFilterFixedString(text.strip())
+        with self._quietly():
+            self.sorted.setFilterFixedString(text.strip())
         self._on_gene()
 
     def _on_row(self, index: QModelIndex) -> None:
-        if self.table.hasFocus():
+        # a filter moves the current row, too, and nobody asked for that gene
+        if not self._quiet:
             self._paint(index)
 
     def _on_click(self, index: QModelIndex) -> None:
@@ -189,6 +194,19 @@ class GenesPage(QWidget):
             if gene and first.isValid()
             else []
         )
+        with self._quietly():
+            self._mark(found)
+
+    @contextmanager
+    def _quietly(self) -> Iterator[None]:
+        """Change rows without painting their genes."""
+        self._quiet = True
+        try:
+            yield
+        finally:
+            self._quiet = False
+
+    def _mark(self, found: list[QModelIndex]) -> None:
         chosen = self.table.selectionModel()
         if not found:
             chosen.clear()
