@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 
 TILES = ("truth", "prediction", "error")
 ERROR_COLORMAP = "error"
+NAME_PT = 8
+"""Type size of a tile's name, which must fit on a third of the canvas."""
 
 
 @dataclass(eq=False)
@@ -152,7 +154,8 @@ def prepare(viewer: Viewer, session: Session) -> Iterator[None]:
             _add(viewer, session, tiles, place)
             yield
             if not place % 2:
-                tiles.layers[place].name_overlay.visible = True
+                said = tiles.layers[place].name_overlay
+                said.font_size, said.visible = NAME_PT, True
                 yield
         _follow(session, tiles.layers[place], place)
 

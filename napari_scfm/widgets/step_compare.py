@@ -81,6 +81,9 @@ class CompareStep(Step):
             made.setCheckable(True)
         self.fade = QCheckBox("Fade what is uncertain")
         self.fade.toggled.connect(self._on_fade_box)
+        self.views = self._views()
+
+    def _views(self) -> Section:
         choices = QGridLayout()
         choices.setSpacing(4)
         for line, (text, box) in enumerate(
@@ -89,12 +92,13 @@ class CompareStep(Step):
             choices.addWidget(QLabel(text), line, 0)
             choices.addWidget(box, line, 1)
         choices.setColumnStretch(1, 1)
-        self.views = Section("On the tissue", True)
-        self.views.add(
+        views = Section("On the tissue", True)
+        views.add(
             choices,
             row(self.side, self.blink, self.curtain),
             self.fade,
         )
+        return views
 
     def _lay_out(self) -> None:
         self.body.addWidget(self.who)
@@ -208,6 +212,9 @@ def scored(made: Comparison) -> str:
     said = f"{warning} Scores" if warning else "Scores"
     count = made.summary["n_entries"].iloc[0] if "n_entries" in made.summary else 0
     much = f"{int(count):,} hidden entries" if count else "the hidden entries"
+    lost = made.summary["n_entries_left_out"].iloc[0] if count else 0
+    if lost:
+        much += f" ({int(lost):,} more left out: not every model can predict them)"
     fovs = () if made.result is None else made.result.spec.fovs
     where = f" of {len(fovs)} fields of view" if len(fovs) > 1 else ""
     return f"{said} of {much}{where}, log1p counts:"
