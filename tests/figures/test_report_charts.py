@@ -145,6 +145,9 @@ def test_bins_of_distance_hold_all_entries_with_a_distance(data):
     less = DISTANCE.measure(replace(data, per_cell=cells), "knn-space")
     gone = np.isin(data.cells[data.rows], cells.loc[lost, "cell"].unique()).sum()
     assert f"{gone:,} entries of cells without coordinates" in less.left_out
+    near = replace(data, per_cell=cells.assign(distance=0.0))
+    with pytest.raises(ScfmError, match="No cell is hidden whole"):
+        DISTANCE.measure(near, "knn-space")
     bare = replace(data, per_cell=cells.assign(distance=np.nan))
     with pytest.raises(ScfmError, match="No coordinates, so no distances"):
         DISTANCE.measure(bare, "knn-space")

@@ -129,6 +129,11 @@ def measure(data: ReportData, model: str, against: Against) -> Binned:
     known = data.scored & np.isfinite(where)
     if not known.any():
         raise ScfmError(against.without, "")
+    if against is DISTANCE and not where[known].any():
+        raise ScfmError(
+            "No cell is hidden whole, so every distance to a visible cell is 0.",
+            "Hide some cells to see how far a model can look.",
+        )
     x, truth = where[known], data.truth[known]
     tables: dict[str, pd.DataFrame] = {}
     bins: int | np.ndarray = BINS
@@ -178,10 +183,11 @@ def draw(axes: Axes, found: Binned, style: Style) -> str:
     legend(axes, style)
     entries = int(first["n_entries"].sum())
     each = first["n_entries"][first["n_entries"] > 0]
+    few, most = compact(int(each.min())), compact(int(each.max()))
+    range_ = few if few == most else f"{few} to {most}"
     return sentences(
-        f"{many(entries, 'hidden entry', 'hidden entries')} in {len(each)} bins; the "
-        f"bars say how many each holds ({compact(int(each.min()))} to "
-        f"{compact(int(each.max()))}).",
+        f"{many(entries, 'hidden entry', 'hidden entries')} in "
+        f"{many(len(each), 'bin')}; the bars say how many each holds ({range_}).",
         found.left_out,
     )
 
