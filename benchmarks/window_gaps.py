@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import tempfile
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -53,7 +54,7 @@ def big_slide(cells: int, genes: int, seed: int = 0) -> Slide:
     made = {"F001": cells, "F002": max(cells // 10, 50)}
     known = {name: _fov(name, n, genes, seed) for name, n in made.items()}
     return Slide(
-        Path("synthetic"),
+        Path(tempfile.mkdtemp()) / "synthetic",  # autosaves lie beside a slide
         format="cosmx",
         fov_cells=made,
         report=ReadReport(),
