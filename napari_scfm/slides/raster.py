@@ -220,7 +220,8 @@ def discs(
     shape
         (rows, columns) of the label image.
     radius
-        In pixels; by default half the median distance between neighbours.
+        In pixels; by default three quarters of the median distance between
+        neighbours, so that dense tissue closes up as it does where cells are known.
 
     Returns
     -------
@@ -231,7 +232,7 @@ def discs(
     if radius is None:
         spacing = nearest_distances(xy)
         spacing = spacing[np.isfinite(spacing) & (spacing > 0)]
-        radius = 0.5 * float(np.median(spacing)) if len(spacing) else 20.0
+        radius = 0.75 * float(np.median(spacing)) if len(spacing) else 20.0
     radius = float(np.clip(radius, 1.5, max(shape) / 4 + 1.5))
     nearest = np.full(shape, np.inf, dtype=np.float32)
     for label, (x, y) in enumerate(xy, start=1):
