@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from napari_scfm.cli import reference_option
 from napari_scfm.cli.mask_options import (
     MaskOptions,
     mask_from_options,
@@ -75,9 +76,8 @@ def experiment(
     reference: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="F,F|none",
-            help="FOVs in which all was measured, for fitting the baselines; "
-            "default: all others.",
+            metavar="F,F|FILE.h5ad|none",
+            help=reference_option.HELP,
         ),
     ] = None,
     in_turn: Annotated[
@@ -182,8 +182,7 @@ def _place(
     if fov:
         place["fovs"] = _fovs(slide, fov)
     if reference:
-        none = [name.strip().lower() for name in reference] == ["none"]
-        place["reference"] = () if none else _fovs(slide, reference)
+        place |= reference_option.reference_fields(slide.fovs, reference)
     return place
 
 

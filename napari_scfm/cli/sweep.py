@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from napari_scfm.cli import reference_option
 from napari_scfm.cli.options import Device, Neighbourhood, Precision, SlidePath, words
 from napari_scfm.errors import SpecError
 
@@ -77,9 +78,8 @@ def sweep(
     reference: Annotated[
         str,
         typer.Option(
-            metavar="F,F|none",
-            help="FOVs in which all was measured, for fitting the baselines; "
-            "default: all others.",
+            metavar="F,F|FILE.h5ad|none",
+            help=reference_option.HELP,
         ),
     ] = "",
     spec: Annotated[
@@ -133,8 +133,7 @@ def _spec(slide: Slide, asked: dict[str, Any]) -> SweepSpec:
     fovs, asked_fovs = tuple(slide.fovs), words(asked["fov"])
     if [name.lower() for name in asked_fovs] != ["all"]:
         fovs = tuple(asked_fovs)
-    reference = asked["reference"].strip()
-    fitted = () if reference.lower() == "none" else tuple(words(reference)) or None
+    fitted = reference_option.reference_fields(slide.fovs, [asked["reference"]])
     return sweep_spec(
         what=what,
         values=values,
@@ -146,7 +145,7 @@ def _spec(slide: Slide, asked: dict[str, Any]) -> SweepSpec:
         if what == "cells"
         else None,
         fovs=fovs,
-        reference=fitted,
+        **fitted,
         neighbourhood=asked["neighbourhood"],
         device=asked["device"],
         precision=asked["precision"],

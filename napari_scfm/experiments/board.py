@@ -13,9 +13,11 @@ import numpy as np
 from scipy import sparse
 
 from napari_scfm import keys
-from napari_scfm.experiments.reference import Joined, joined
+from napari_scfm.experiments.reference import Joined, joined, stacked
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from anndata import AnnData
 
     from napari_scfm.masks.mask import Mask
@@ -46,20 +48,21 @@ class Board:
     ----------
     table
         Raw counts; read here only, and through a mask.
-    reference
-        Cells in which the hidden genes are measured, none of them in the table.
+    references
+        Cells in which hidden genes are measured, none of them in the table.
 
     Raises
     ------
     SpecError
-        If the two share no gene.
+        If one shares no gene with the table.
     """
 
-    def __init__(self, table: AnnData, reference: AnnData | None) -> None:
+    def __init__(self, table: AnnData, references: Sequence[AnnData]) -> None:
         self._table = table
         self._below: Joined | None = None
-        if reference is not None:
-            self._below = joined(_with_counts(table[:0], table.X[:0]), reference)
+        if references:
+            empty = _with_counts(table[:0], table.X[:0])
+            self._below = stacked([joined(empty, one) for one in references])
 
     def show(self, mask: Mask) -> Shown:
         """Return what may be seen under a mask."""

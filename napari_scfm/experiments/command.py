@@ -39,10 +39,17 @@ def command_line(spec: ExperimentSpec, slide_path: str | Path) -> str:
     words += ["--mask", spec.mask.to_json()] if said is None else said
     if spec.baselines != BASELINES:
         words += ["--baselines", ",".join(spec.baselines)]
-    for name in (NONE,) if spec.reference == () else spec.reference or ():
+    for name in _references(spec):
         words += ["--reference", name]
     words += _how(spec)
     return shlex.join([*words, "--seed", str(spec.seed), "-o", "result"])
+
+
+def _references(spec: ExperimentSpec) -> tuple[str, ...]:
+    """Return what the baselines learn from, as options name it."""
+    if spec.reference_file:
+        return (*(spec.reference or ()), spec.reference_file)
+    return (NONE,) if spec.reference == () else spec.reference or ()
 
 
 def _how(spec: ExperimentSpec) -> list[str]:

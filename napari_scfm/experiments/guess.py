@@ -14,7 +14,7 @@ import numpy as np
 from napari_scfm.errors import SpecError
 from napari_scfm.experiments.board import Board
 from napari_scfm.experiments.provenance import provenance
-from napari_scfm.experiments.reference import without_tested
+from napari_scfm.experiments.reference import all_without_tested
 from napari_scfm.experiments.result import Prediction
 from napari_scfm.experiments.turns import Turn, Turns, with_more_hidden
 from napari_scfm.masks.silent import silent_notes
@@ -23,7 +23,7 @@ from napari_scfm.models.places_probe import place_notes
 from napari_scfm.progress import Progress, report
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from anndata import AnnData
 
@@ -70,7 +70,7 @@ def guess(
     table: AnnData,
     mask: Mask,
     spec: ExperimentSpec,
-    reference: AnnData | None,
+    references: Sequence[AnnData],
     guessers: list[Guesser],
     progress: ProgressCallback | None = None,
 ) -> Guessed:
@@ -84,9 +84,9 @@ def guess(
         ``spec.mask`` on this table.
     spec
         Turns, draws and seed.
-    reference
-        Cells in which the hidden genes are measured; cells of ``table`` among them
-        are left out.
+    references
+        Cells in which hidden genes are measured; cells of ``table`` among them are
+        left out.
     guessers
         Who guesses.
     progress
@@ -99,14 +99,14 @@ def guess(
     ScfmError
         If a model refuses.
     """
-    others, notes = without_tested(table, reference)
-    notes += drawn_notes(table, spec.mask) + silent_notes(table, mask, others)
+    others, notes = all_without_tested(table, references)
+    notes += drawn_notes(table, spec.mask) + silent_notes(table, mask, *others)
     board = Board(table, others)
     turns = Turns(table, spec.mask, mask, in_turn=spec.in_turn)
     sheets = [_Sheet(one, mask, spec) for one in guessers]
     counter = _Counter(progress, len(turns) * (1 + spec.draws) * len(sheets))
     for number, turn in enumerate(turns):
-        refuse_nothing_left(turn.mask, others is not None)
+        refuse_nothing_left(turn.mask, bool(others))
         label = f"without {turn.gene}" if turn.gene else ""
         for draw, shown in _shown(board, turn, spec):
             for sheet in sheets:
@@ -120,7 +120,7 @@ def guess(
         mask,
         [sheet.prediction() for sheet in sheets],
         {sheet.guesser.name: sheet.draws for sheet in sheets if len(sheet.draws)},
-        others is not None,
+        bool(others),
         notes,
     )
 

@@ -19,6 +19,8 @@ from napari_scfm.masks.mask import Mask
 from napari_scfm.slides.checks import check_table
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from anndata import AnnData
 
 
@@ -50,6 +52,31 @@ def without_tested(
         "reference, so that nothing hidden is seen there."
     )
     return (None if same.all() else reference[~same].copy()), [note]
+
+
+def all_without_tested(
+    table: AnnData, references: Iterable[AnnData]
+) -> tuple[list[AnnData], list[str]]:
+    """Return references without the cells of the table, and each cell once.
+
+    Raises
+    ------
+    SlideError
+        If a reference holds wrong counts or names.
+    """
+    found: list[AnnData] = []
+    notes: list[str] = []
+    for reference in references:
+        kept, said = without_tested(table, reference)
+        notes += said
+        for earlier in found:
+            if kept is None:
+                break
+            again = kept.obs_names.isin(earlier.obs_names)
+            kept = None if again.all() else kept[~again].copy() if again.any() else kept
+        if kept is not None:
+            found.append(kept)
+    return found, notes
 
 
 @dataclass(frozen=True)
@@ -96,6 +123,17 @@ def side_by_side(
     if reference is None:
         return shown, mask
     return joined(shown, reference).under(shown, mask)
+
+
+def stacked(parts: Sequence[Joined]) -> Joined:
+    """Return several references in the columns of one table as one."""
+    if len(parts) == 1:
+        return parts[0]
+    from anndata import concat
+
+    cells = concat([one.cells for one in parts])
+    missing = sparse.vstack([one.missing for one in parts], format="csr")
+    return Joined(cells, sparse.csr_array(missing))
 
 
 def joined(shown: AnnData, reference: AnnData) -> Joined:

@@ -8,7 +8,7 @@ from napari_scfm.experiments.guess import guess, refuse_nothing_left
 from napari_scfm.experiments.guessers import load_guessers
 from napari_scfm.experiments.judge import judge
 from napari_scfm.experiments.parts import parts_of
-from napari_scfm.experiments.reference import without_tested
+from napari_scfm.experiments.reference import all_without_tested
 from napari_scfm.progress import Progress, report
 from napari_scfm.slides.checks import check_table
 
@@ -63,7 +63,8 @@ def run_experiment(
         If the counts cannot be used, a name is unknown or a model refuses.
     """
     check_table(table, "the experiment's table", coordinates=False)
-    others, notes = without_tested(table, reference)
+    given = [] if reference is None else [reference]
+    others, notes = all_without_tested(table, given)
     parts, left_out = parts_of({"": table}, spec)
     notes += left_out
     return run_parts(parts, spec, lambda _: others, progress, model, notes)
@@ -72,7 +73,7 @@ def run_experiment(
 def run_parts(
     parts: Sequence[Part],
     spec: ExperimentSpec,
-    reference: Callable[[str], AnnData | None],
+    references: Callable[[str], Sequence[AnnData]],
     progress: ProgressCallback | None = None,
     models: CellModel | Mapping[str, CellModel] | None = None,
     notes: Sequence[str] = (),
@@ -85,8 +86,8 @@ def run_parts(
         What is tested, one by one.
     spec
         What is run.
-    reference
-        Returns the reference of a part's field of view; only one is held at a time.
+    references
+        Returns those of a part's field of view; those of one are held at a time.
     progress, models
         See :func:`run_experiment`.
     notes
@@ -96,9 +97,9 @@ def run_parts(
     found = []
     for number, part in enumerate(parts):
         tell = _share(progress, part.fov, number, len(parts))
-        others = reference(part.fov)
+        others = references(part.fov)
         if not spec.in_turn:
-            refuse_nothing_left(part.mask, others is not None)
+            refuse_nothing_left(part.mask, bool(others))
         found.append(guess(part.table, part.mask, part.spec, others, guessers, tell))
     return judge(spec, found, guessers, notes)
 

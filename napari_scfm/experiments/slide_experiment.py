@@ -11,6 +11,7 @@ from napari_scfm import keys
 from napari_scfm.errors import MaskError, SlideError, SpecError, named
 from napari_scfm.experiments.fingerprint import SHORT, fingerprint
 from napari_scfm.experiments.parts import parts_of
+from napari_scfm.experiments.reference_file import read_reference
 from napari_scfm.experiments.run import run_parts
 from napari_scfm.slides.checks import check_table
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
 
+    from napari_scfm.experiments.reference_file import ReferenceFile
     from napari_scfm.experiments.result import ExperimentResult
     from napari_scfm.experiments.spec import ExperimentSpec
     from napari_scfm.models.base import CellModel
@@ -35,8 +37,9 @@ def run_on_slide(
     """Run an experiment on one or more fields of view of a slide.
 
     Each is tested alone: the mask is drawn in it, its models see only it, and the
-    baselines learn from the reference, by default all other FOVs. The result has one
-    row per model over the entries of all FOVs, and one per FOV.
+    baselines learn from the reference: single cells of a file, fields of view, or both;
+    by default all other FOVs. The result has one row per model over the entries of all
+    FOVs, and one per FOV.
 
     Parameters
     ----------
@@ -52,8 +55,9 @@ def run_on_slide(
     Raises
     ------
     SpecError
-        If a tested FOV is in the reference, nothing is hidden in any, or the spec
-        was written for another slide and does not fit this one.
+        If a tested FOV is in the reference, the file of single cells cannot be used,
+        nothing is hidden in any FOV, or the spec was written for another slide and
+        does not fit this one.
     SlideError
         If the slide lacks a FOV; all such are named.
     ScfmError
@@ -61,6 +65,7 @@ def run_on_slide(
     """
     spec = _placed(slide, spec)
     spec, notes = _fingerprinted(slide, spec)
+    spec, single, said = _single_cells(slide, spec)
     tables = {}
     for fov in spec.fovs:
         tables[fov] = slide.fov(fov).table
@@ -81,14 +86,32 @@ def run_on_slide(
             f"The numbers pool {len(tested)} fields of view; correlations are then "
             "inflated by differences between them: see those of each one."
         )
-    return run_parts(
-        parts,
-        spec,
-        lambda fov: reference_of(slide, fov, spec.reference),
-        progress,
-        models,
-        [*notes, *left_out],
-    )
+    if single is not None:
+        single.refuse_tested(part.table for part in parts)
+
+    def references(fov: str) -> list[AnnData]:
+        cells = None if single is None else single.cells
+        found = (reference_of(slide, fov, spec.reference), cells)
+        return [one for one in found if one is not None]
+
+    notes += [*said, *left_out]
+    return run_parts(parts, spec, references, progress, models, notes)
+
+
+def _single_cells(
+    slide: Slide, spec: ExperimentSpec
+) -> tuple[ExperimentSpec, ReferenceFile | None, list[str]]:
+    """Return the spec with its reference written out, its single cells, and notes."""
+    if not spec.reference_file:
+        return spec.model_copy(update={"reference_fingerprint": ""}), None, []
+    single = read_reference(spec.reference_file, slide.table.var_names)
+    record = {
+        "reference": spec.reference or (),
+        "reference_file": str(single.path),
+        "reference_fingerprint": single.fingerprint,
+    }
+    notes = single.told(spec.reference_fingerprint)
+    return spec.model_copy(update=record), single, notes
 
 
 def _placed(slide: Slide, spec: ExperimentSpec) -> ExperimentSpec:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -20,6 +20,8 @@ from napari_scfm.masks.spec import MaskSpec
 
 BASELINES = ("gene-mean", "knn-space", "ridge")
 FEWEST_DRAWS = 2
+
+_Spec = TypeVar("_Spec", bound=BaseModel)
 
 
 class Bags(BaseModel):
@@ -77,7 +79,13 @@ class ExperimentSpec(BaseModel):
         ``fov``. Empty: the first of the slide.
     reference
         Fields of view in which all was measured, for fitting the baselines; None
-        takes all but the tested one.
+        takes all but the tested one, or none where there is a ``reference_file``.
+    reference_file
+        An .h5ad of single cells in which hidden genes are measured, for fitting the
+        baselines in place of the fields of view, or beside those named; see
+        :func:`napari_scfm.experiments.reference_file.read_reference`.
+    reference_fingerprint
+        Of what was read from it, for the record.
     slide, slide_path, fingerprint
         Where the cells came from, and what was in them, for the record; see
         :func:`napari_scfm.experiments.fingerprint.fingerprint`.
@@ -101,6 +109,8 @@ class ExperimentSpec(BaseModel):
     bags: Bags | None = None
     fovs: tuple[str, ...] = ()
     reference: tuple[str, ...] | None = None
+    reference_file: str = ""
+    reference_fingerprint: str = ""
     slide: str = ""
     slide_path: str = ""
     fingerprint: str = ""
@@ -119,7 +129,7 @@ class ExperimentSpec(BaseModel):
             raise ValueError("give fov or fovs, not both")
         return {**values, "fovs": (fov,)} if fov else values
 
-    @field_validator("model", "slide_path", mode="before")
+    @field_validator("model", "slide_path", "reference_file", mode="before")
     @classmethod
     def _path_as_text(cls, value: Any) -> Any:
         return str(value) if isinstance(value, Path) else value
@@ -155,6 +165,8 @@ class ExperimentSpec(BaseModel):
 def read_spec(path: str | Path) -> ExperimentSpec:
     """Return the spec of a JSON file.
 
+    A ``reference_file`` is looked for from the spec's folder first.
+
     Raises
     ------
     SpecError
@@ -169,7 +181,7 @@ def read_spec(path: str | Path) -> ExperimentSpec:
             "Give the spec.json that an experiment wrote.",
         ) from error
     try:
-        return ExperimentSpec.model_validate_json(text)
+        return found_beside(ExperimentSpec.model_validate_json(text), Path(path))
     except ValidationError as error:
         problems = [
             f"{'.'.join(map(str, item['loc'])) or 'file'}: {item['msg']}"
@@ -180,3 +192,15 @@ def read_spec(path: str | Path) -> ExperimentSpec:
             "Start from the spec.json that an experiment writes.",
             problems,
         ) from error
+
+
+def found_beside(spec: _Spec, path: Path) -> _Spec:
+    """Return a spec with its reference file as seen from the spec's own folder.
+
+    Where it is not there, the path stays as it is: seen from where the program runs.
+    """
+    name = str(getattr(spec, "reference_file", ""))
+    there = path.absolute().parent / Path(name).expanduser()
+    if not name or not there.is_file():
+        return spec
+    return spec.model_copy(update={"reference_file": str(there)})

@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from napari_scfm.errors import SpecError, named
-from napari_scfm.experiments.spec import Bags, ExperimentSpec
+from napari_scfm.experiments.spec import Bags, ExperimentSpec, found_beside
 from napari_scfm.masks.spec import MaskSpec
 
 if TYPE_CHECKING:
@@ -60,9 +60,9 @@ class SweepSpec(BaseModel):
         Which entries may be hidden: "all" or "expressed".
     bags
         Neighbourhoods of a sweep over cells.
-    fovs, reference, neighbourhood, device, precision
+    fovs, reference, reference_file, neighbourhood, device, precision
         As in :class:`napari_scfm.ExperimentSpec`.
-    slide, slide_path, fingerprint, model_sha256, versions
+    slide, slide_path, fingerprint, reference_fingerprint, model_sha256, versions
         For the record, see there.
     """
 
@@ -77,6 +77,8 @@ class SweepSpec(BaseModel):
     bags: Bags | None = None
     fovs: tuple[str, ...] = ()
     reference: tuple[str, ...] | None = None
+    reference_file: str = ""
+    reference_fingerprint: str = ""
     neighbourhood: int | None = Field(default=None, ge=1)
     device: str = "auto"
     precision: str = "auto"
@@ -154,6 +156,7 @@ class SweepSpec(BaseModel):
             bags=self.neighbourhoods if self.what == "cells" else None,
             fovs=self.fovs,
             reference=self.reference,
+            reference_file=self.reference_file,
         )
 
 
@@ -181,7 +184,7 @@ def read_sweep_spec(path: str | Path) -> SweepSpec:
     """
     try:
         text = Path(path).read_text("utf-8")
-        return SweepSpec.model_validate_json(text)
+        return found_beside(SweepSpec.model_validate_json(text), Path(path))
     except ValidationError as error:
         raise _wrong(f"{path}", error) from error
     except (OSError, UnicodeDecodeError) as error:

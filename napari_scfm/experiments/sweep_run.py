@@ -25,6 +25,7 @@ _STEPS = 100
 
 _RECORD = (
     *("fovs", "slide", "slide_path", "fingerprint"),
+    *("reference", "reference_file", "reference_fingerprint"),
     *("model_sha256", "versions"),
 )
 """Fields of the spec that a run fills in."""

@@ -15,9 +15,7 @@ if TYPE_CHECKING:
     from napari_scfm.masks.mask import Mask
 
 
-def silent_genes(
-    table: AnnData, mask: Mask, reference: AnnData | None = None
-) -> list[str]:
+def silent_genes(table: AnnData, mask: Mask, *references: AnnData) -> list[str]:
     """Return genes with hidden and visible entries of which no visible one is a count.
 
     Nothing can be learnt of such a gene, though it is not hidden in every cell.
@@ -28,25 +26,23 @@ def silent_genes(
         The truth; only its visible entries are read.
     mask
         What is hidden of it.
-    reference
-        Cells in which all is measured: a gene that has a count there is not silent.
+    references
+        Cells that show more genes: a gene that has a count there is not silent.
     """
     mask = mask.for_table(table)
     able = mask.touched & ~mask.whole_genes
     if not able.any():
         return []
     seen = np.bincount(mask.visible(table).indices, minlength=table.n_vars) > 0
-    if reference is not None:
+    for reference in references:
         told = reference.var_names[cells_per_gene(reference) > 0]
         seen |= table.var_names.isin(told)
     return [str(name) for name in mask.genes[able & ~seen]]
 
 
-def silent_notes(
-    table: AnnData, mask: Mask, reference: AnnData | None = None
-) -> list[str]:
+def silent_notes(table: AnnData, mask: Mask, *references: AnnData) -> list[str]:
     """Return what the reader of a score must know of such genes."""
-    genes = silent_genes(table, mask, reference)
+    genes = silent_genes(table, mask, *references)
     if not genes:
         return []
     held = counted(len(genes), "hidden gene has", "hidden genes have")
