@@ -80,7 +80,8 @@ def asked(result, table, how, pick):
     fovs = table.obs["fov"].to_numpy()[rows]
     kept = fovs == how["fovs"][0]
     if how.get("in_turn"):
-        kept &= columns == np.unique(columns)[pick % len(np.unique(columns))]
+        hidden = np.unique(columns[kept])
+        kept &= columns == hidden[pick % len(hidden)]
     if how.get("bags"):
         home = result.per_cell.drop_duplicates("cell").set_index("cell")["fov"]
         bag = home.reindex(result.cells[result.rows]).to_numpy()
