@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from anndata import AnnData
 
+    from napari_scfm.masks.mask import Mask
+
 
 SUFFIX = ".h5ad"
 TELLING = 20
@@ -80,6 +82,19 @@ class ReferenceFile:
             "numbers will differ."
         )
         return [changed, *self.notes]
+
+    def lacking(self, masks: Iterable[Mask]) -> list[str]:
+        """Return what to say of hidden genes that are not measured here."""
+        measured = set(self.cells.var_names)
+        genes = dict.fromkeys(g for mask in masks for g in mask.hidden_genes)
+        lost = [gene for gene in genes if gene not in measured]
+        if not lost:
+            return []
+        many = counted(len(lost), "hidden gene is", "hidden genes are")
+        return [
+            f"{many} not measured in the reference {self.path.name} ({named(lost)}): "
+            "baselines cannot learn them."
+        ]
 
     def refuse_tested(self, tables: Iterable[AnnData]) -> None:
         """Refuse a reference that holds tested cells under other names.
@@ -159,9 +174,10 @@ def _read(path: Path, _: tuple[int, int], genes: tuple[str, ...]) -> ReferenceFi
         raise SlideError(
             f"The reference {path} holds no count of any gene of the slide.", _ACTION
         )
+    many = counted(cells.n_obs, "single cell")
     first = (
-        f"Baselines learn from {counted(cells.n_obs, 'single cell')} of {path.name}, "
-        f"in which {cells.n_vars} of the slide's {len(genes)} genes are measured."
+        f"The reference {path.name} has {many}, in which {cells.n_vars} of the slide's "
+        f"{len(genes)} genes are measured."
     )
     scale = _scale(file, at.key, len(names), [str(name) for name in var.index])
     said = (first, *uncertain, *scale)

@@ -52,7 +52,7 @@ def columns_of_genes(
         raise SpecError(
             f"The reference {path} measures {theirs} genes ({_some(var.index)}), and "
             f"the slide {mine} genes ({_some(genes)}).",
-            f"Give single cells of {mine} tissue.",
+            f"Give single cells of {mine} tissue, with {mine} symbols or Ensembl ids.",
         )
     columns = np.full(len(genes), -1, dtype=np.intp)
     sure = ~np.isin(var.index[match.columns].astype(str), match.orthologs)

@@ -88,6 +88,8 @@ def run_on_slide(
         )
     if single is not None:
         single.refuse_tested(part.table for part in parts)
+        if not spec.reference:
+            said += single.lacking(part.mask for part in parts)
 
     def references(fov: str) -> list[AnnData]:
         cells = None if single is None else single.cells

@@ -212,12 +212,35 @@ class ViewRecord(_Record):
 
 
 class DeskRecord(_Record):
-    """The workbench: open steps by title, who is ticked to guess, and how often."""
+    """The workbench: open steps by title, who is ticked to guess, and how often.
+
+    Attributes
+    ----------
+    reference
+        Where the single cells lie that baselines learn from; None for other fields
+        of view.
+    """
 
     open: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
     baselines: tuple[str, ...] = ()
     draws: int = 0
+    reference: Place | None = None
+
+    def seen_from(self, home: Path) -> DeskRecord:
+        """Return it with its reference's place relative to a folder too."""
+        if self.reference is None:
+            return self
+        place = Place.of(self.reference.absolute, home)
+        return self.model_copy(update={"reference": place})
+
+    def found_from(self, home: Path) -> DeskRecord:
+        """Return it with its reference where it lies now, as far as it is found."""
+        if self.reference is None:
+            return self
+        places = self.reference.candidates(home)
+        there = next((place for place in places if place.is_file()), places[-1])
+        return self.model_copy(update={"reference": Place(absolute=str(there))})
 
 
 class SessionFile(_Record):

@@ -154,7 +154,7 @@ class _Reading:
         """Return the scene; ask where something cannot come back."""
         report(self.progress, 0, _STEPS, f"reading {self.file.slide.name}")
         slide = self._slide(find)
-        view = self.file.view
+        view, desk = self.file.view, self.file.desk
         fov = slide.fov(view.fov)
         report(self.progress, 1, _STEPS, "reading what is hidden")
         scene = Scene(
@@ -167,7 +167,7 @@ class _Reading:
             camera=view.camera,
             home=view.home,
             canvas=view.canvas,
-            desk=self.file.desk,
+            desk=None if desk is None else desk.found_from(self.path.parent),
         )
         if scene.selection is None:
             scene.selection = NO_CELLS

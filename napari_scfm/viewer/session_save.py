@@ -124,7 +124,7 @@ def as_file(scene: Scene, path: Path) -> SessionFile:
         models=tuple(_model(one, folder, home) for one in scene.models.values()),
         model=scene.model,
         device=scene.device,
-        desk=scene.desk,
+        desk=None if scene.desk is None else scene.desk.seen_from(home),
         **_results(scene, folder),
     )
 

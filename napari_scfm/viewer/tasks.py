@@ -75,6 +75,8 @@ class Asked:
         Repeated predictions, for their spread; 0 for none.
     fovs
         Fields of view; empty for the one on show.
+    reference_file
+        Single cells that the baselines learn from; "" for the other fields of view.
     """
 
     baselines: tuple[str, ...] = ("gene-mean", "knn-space", "ridge")
@@ -82,6 +84,7 @@ class Asked:
     seed: int = 0
     draws: int = 0
     fovs: tuple[str, ...] = ()
+    reference_file: str = ""
 
 
 def work_of(session: Session, capability: str) -> Work:
@@ -173,6 +176,7 @@ def spec_of(work: Work, asked: Asked) -> ExperimentSpec:
         in_turn=work.in_turn,
         draws=asked.draws,
         fovs=asked.fovs or (work.fov.name,),
+        reference_file=asked.reference_file,
     )
 
 

@@ -14,6 +14,7 @@ from napari_scfm.viewer.session_autosave import Offer, autosave_path, enabled, o
 from napari_scfm.viewer.session_file import (
     SUFFIX,
     DeskRecord,
+    Place,
     SessionError,
     with_suffix,
 )
@@ -110,6 +111,7 @@ class SessionBar(QWidget):
             models=tuple(name for name, box in who.models.items() if box.isChecked()),
             baselines=tuple(n for n, box in who.baselines.items() if box.isChecked()),
             draws=int(who.draws.currentData()),
+            reference=Place(absolute=path) if (path := who.reference.path) else None,
         )
 
     def _show_desk(self, desk: DeskRecord) -> None:
@@ -124,6 +126,8 @@ class SessionBar(QWidget):
             for name, box in boxes.items():
                 box.setChecked(name in ticked)
         who.draws.setCurrentIndex(max(who.draws.findData(desk.draws), 0))
+        place = desk.reference
+        who.reference.show_path("" if place is None else place.absolute)
 
     def _on_slide(self) -> None:
         slide = self._session.slide

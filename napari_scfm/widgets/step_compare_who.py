@@ -1,16 +1,24 @@
-"""Who guesses: models and baselines to tick, and how often predictions are repeated."""
+"""Who guesses: models, baselines and what these learn from, and how often."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtWidgets import QCheckBox, QComboBox, QGridLayout, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QGridLayout,
+    QLabel,
+    QVBoxLayout,
+    QWidget,
+)
 
-from napari_scfm.models.baselines.registry import BASELINES
+from napari_scfm.models.baselines.registry import OPTIONAL, available
 from napari_scfm.viewer import tasks
 from napari_scfm.viewer.training import TRAINED
+from napari_scfm.widgets.reference_line import ReferenceLine
 from napari_scfm.widgets.section import Section
-from napari_scfm.widgets.step import Context, narrow
+from napari_scfm.widgets.step import Context, faint, hint, narrow
 
 if TYPE_CHECKING:
     from napari_scfm.viewer.session import Session
@@ -27,16 +35,27 @@ def offered(session: Session) -> dict[str, tuple[str, str]]:
     """
     from napari_scfm.models.hub import list_models
 
-    found = {}
+    found, simple = {}, available()
     for name, (_, source) in tasks.known_models(session).items():
         trained = name in session.parts.get(TRAINED, {})
         found[name] = (source, "trained here" if trained else "loaded before")
     for info in list_models():
-        if info.name not in BASELINES and info.name not in found:
+        if info.name not in simple and info.name not in found:
             found[info.name] = (info.name, "ships with the program")
     if session.model is not None:
         found.pop(session.model.info.name, None)
     return found
+
+
+def not_installed() -> list[QLabel]:
+    """Return a line that names the baselines whose packages are not installed."""
+    missing = {name: one for name, one in OPTIONAL.items() if not one.installed}
+    if not missing:
+        return []
+    line = hint(f"Once installed, also {', '.join(missing)}")
+    extras = ",".join(one.extra for one in missing.values())
+    line.setToolTip(f"pip install 'napari-scfm[{extras}]'")
+    return [faint(line)]
 
 
 class WhoPane(QWidget):
@@ -46,6 +65,8 @@ class WhoPane(QWidget):
     ----------
     baselines
         Name -> check box.
+    reference
+        What they learn from.
     """
 
     def __init__(self, context: Context) -> None:
@@ -56,10 +77,12 @@ class WhoPane(QWidget):
         self.loaded.setEnabled(False)
         self.loaded.setToolTip("Chosen in step 3")
         self.models: dict[str, QCheckBox] = {}
-        self.baselines = {name: QCheckBox(name) for name in BASELINES}
-        for name, box in self.baselines.items():
+        self.baselines: dict[str, QCheckBox] = {}
+        for name, make in available().items():
+            box = self.baselines[name] = QCheckBox(name)
             box.setChecked(name in DEFAULTS)
-            box.setToolTip("Score this baseline beside the models")
+            box.setToolTip(f"{make().info.description}\nScored beside the models")
+        self.reference = ReferenceLine(context)
         self.draws = narrow(QComboBox(), 12)
         for number, text in DRAWS.items():
             self.draws.addItem(text, number)
@@ -80,7 +103,7 @@ class WhoPane(QWidget):
         grid.setSpacing(2)
         for place, box in enumerate(self.baselines.values()):
             grid.addWidget(box, place // 2, place % 2)
-        simple.add(grid)
+        simple.add(grid, *not_installed(), self.reference)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(2)
@@ -97,7 +120,13 @@ class WhoPane(QWidget):
         ]
         chosen = tuple(name for name, box in self.baselines.items() if box.isChecked())
         draws = int(self.draws.currentData())
-        return tasks.Asked(chosen, tuple(also), draws=draws, fovs=fovs)
+        return tasks.Asked(
+            chosen,
+            tuple(also),
+            draws=draws,
+            fovs=fovs,
+            reference_file=self.reference.path,
+        )
 
     def _on_model(self) -> None:
         model = self.session.model

@@ -108,6 +108,7 @@ def run_sweep_dialog(context: Context, asked: Asked, parent: QWidget) -> None:
         models=models,
         baselines=asked.baselines,
         fovs=tuple(fovs),
+        reference_file=asked.reference_file,
         device=session.parts.get("device", "auto"),
     )
     run_sweep(context, spec)
