@@ -170,7 +170,7 @@ def _read(path: Path, _: tuple[int, int], genes: tuple[str, ...]) -> ReferenceFi
     cells.var_names = np.asarray(genes, dtype=object)[there]
     cells.obs_names = _told_apart(path, names)
     check_table(cells, f"The reference {path}", coordinates=False)
-    if not counts.nnz:
+    if not counts.data.any():
         raise SlideError(
             f"The reference {path} holds no count of any gene of the slide.", _ACTION
         )

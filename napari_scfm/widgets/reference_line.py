@@ -24,6 +24,14 @@ FOVS, FILE, ASK = "fovs", "file", "ask"
 TIP = "Cells in which hidden genes are measured: baselines are fitted to them"
 
 
+def short(name: str, letters: int = 22) -> str:
+    """Return a name with its middle left out where it is long."""
+    if len(name) <= letters:
+        return name
+    end = letters // 2
+    return f"{name[: letters - end - 1]}…{name[-end:]}"
+
+
 class ReferenceLine(QWidget):
     """A choice with a file's name in it, and a button that takes it back.
 
@@ -64,7 +72,7 @@ class ReferenceLine(QWidget):
         if path:
             items = {
                 FOVS: items[FOVS],
-                FILE: Path(path).name,
+                FILE: short(Path(path).name),
                 ASK: "Another file (.h5ad)…",
             }
         with signals_blocked(self.choice):
