@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 BINS = 10
+# relative span below which numbers differ by rounding only
+SAME = 1e-12
 
 
 def binned_error(
@@ -112,11 +114,18 @@ def round_edges(values: ArrayLike, about: int = BINS) -> Floats:
     """
     known = np.asarray(values, dtype=np.float64)
     known = known[np.isfinite(known)]
-    if not len(known) or known.min() == known.max():
+    if not len(known):
         return _edges(known, 1)
-    raw = float(known.max() - known.min()) / max(1, about)
+    low, high = float(known.min()), float(known.max())
+    # numbers as close as rounding errors count as one, as do those next to zero
+    if high - low <= max(SAME * max(abs(low), abs(high)), np.finfo(np.float64).tiny):
+        return np.array([low, high], dtype=np.float64)
+    raw = (high - low) / max(1, about)
     power = 10.0 ** np.floor(np.log10(raw))
     step = power * min((1, 2, 5, 10), key=lambda times: abs(times - raw / power))
-    first = np.floor(known.min() / step)
-    last = max(np.ceil(known.max() / step), first + 1)
+    # a quotient may round to a whole number whose edge then misses the value
+    first = np.floor(low / step)
+    first -= first * step > low
+    last = max(np.ceil(high / step), first + 1)
+    last += last * step < high
     return np.asarray(np.arange(first, last + 1) * step)

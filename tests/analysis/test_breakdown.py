@@ -75,7 +75,7 @@ def test_many_equal_values_share_a_bin():
 @given(
     st.lists(st.floats(-1e6, 1e6) | st.just(np.nan), max_size=40), st.integers(1, 12)
 )
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_every_entry_is_in_one_bin_or_counted(x, bins):
     values = np.asarray(x, float)
     found = binned_error(values, np.ones(len(x)), np.zeros(len(x)), bins)

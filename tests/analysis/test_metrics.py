@@ -136,7 +136,7 @@ counts = st.lists(st.integers(0, 30), min_size=2, max_size=30)
 
 
 @given(counts, st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_metrics_stay_in_their_bounds(truth, data):
     same = st.lists(st.floats(-2, 40), min_size=len(truth), max_size=len(truth))
     found = one_gene(truth, data.draw(same))

@@ -55,7 +55,7 @@ def equal(one, other, **close):
 
 
 @given(cases())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_bounds(case):
     row = summarise(*case, case[0])
     genes = gene_metrics(*case)
@@ -78,7 +78,7 @@ def test_bounds(case):
 
 
 @given(cases(), st.randoms(use_true_random=False))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_the_order_of_cells_and_genes_does_not_matter(case, random):
     truth = case[0]
     cells, genes = list(range(SHAPE[0])), list(range(SHAPE[1]))
@@ -91,7 +91,7 @@ def test_the_order_of_cells_and_genes_does_not_matter(case, random):
 
 
 @given(cases())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_what_is_below_0_counts_as_0(case):
     truth, guess, hidden = case
     equal(
@@ -100,7 +100,7 @@ def test_what_is_below_0_counts_as_0(case):
 
 
 @given(cases())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_the_truth_itself_is_perfect(case):
     truth, _, hidden = case
     row = summarise(truth, truth, hidden, truth)
@@ -111,7 +111,7 @@ def test_the_truth_itself_is_perfect(case):
 
 
 @given(cases())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_visible_entries_take_no_part(case):
     truth, guess, hidden = case
     other = np.where(hidden, guess, 17.0)
@@ -167,7 +167,7 @@ def test_every_metric_agrees_with_its_library(seed):
     npst.arrays(np.int64, 30, elements=st.integers(0, 4)),
     npst.arrays(np.int64, 30, elements=st.integers(0, 4)),
 )
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_mcc_agrees_with_sklearn_where_both_are_defined(truth, guess):
     ours = mcc(confusion(truth, guess))
     if len(set(truth)) == 1:
@@ -190,7 +190,7 @@ def test_mcc_agrees_with_torchmetrics():
     npst.arrays(np.float64, 40, elements=st.floats(0, 5)),
     st.lists(st.integers(0, 30), min_size=1, max_size=12),
 )
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_levels_agree_with_digitize(values, counts):
     cells = CellRange.of([counts])
     if not any(counts):
@@ -205,7 +205,7 @@ def test_levels_agree_with_digitize(values, counts):
 
 
 @given(cases())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_spearman_agrees_with_scipy(case):
     truth, guess, hidden = case
     entries = Entries.of_matrices(truth, hidden, truth)

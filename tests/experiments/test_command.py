@@ -23,8 +23,6 @@ GENES = list(SLIDE.table.var_names)
 CELLS = {fov: list(SLIDE.fov(fov).table.obs_names) for fov in FOVS}
 SETTINGS = settings(
     max_examples=9,
-    derandomize=True,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 

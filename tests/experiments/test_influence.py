@@ -222,7 +222,7 @@ def test_a_reference_teaches_a_fitted_model_a_gene_hidden_here() -> None:
     assert not taught.ignores_neighbours
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(seed=st.integers(0, 2**31 - 1))
 def test_hidden_values_do_not_reach_the_numbers(seed) -> None:
     table = line()

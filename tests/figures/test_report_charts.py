@@ -83,7 +83,7 @@ def test_nothing_is_cut_off_in_a_narrow_dock(data, axes):
         assert inside.y1 <= height + 1, key
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.integers(1, 3).map(lambda power: 10 ** (power + 1)),
     st.integers(0, 2**16),

@@ -160,7 +160,7 @@ def test_names_go_both_ways():
 NAMES = ["EPCAM", CD3E, "MS4A1", "CCL3/L1/L3", "DDX58", "junk", f"{TP53}.4", "VIM"]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.permutations(NAMES), st.permutations(MODEL))
 def test_the_order_of_either_list_does_not_matter(table, model):
     match = match_genes(var(*table), model)

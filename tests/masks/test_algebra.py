@@ -48,7 +48,7 @@ def as_mask(values):
 
 
 @given(dense(3))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_set_algebra_is_that_of_booleans(arrays):
     a, b, c = arrays
     x, y, z = map(as_mask, arrays)
@@ -67,7 +67,7 @@ def test_set_algebra_is_that_of_booleans(arrays):
 
 
 @given(dense())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_counts_names_and_matrix_are_those_of_booleans(arrays):
     (a,) = arrays
     mask = as_mask(a)
@@ -95,7 +95,7 @@ def test_counts_names_and_matrix_are_those_of_booleans(arrays):
 
 
 @given(dense())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_any_kind_of_matrix_makes_the_same_mask(arrays):
     (a,) = arrays
     mask = as_mask(a)
@@ -112,7 +112,7 @@ def test_any_kind_of_matrix_makes_the_same_mask(arrays):
 
 
 @given(dense(), st.integers(0, 99))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_mask_follows_names_into_any_order(arrays, seed):
     (a,) = arrays
     mask = as_mask(a)
@@ -133,7 +133,7 @@ def test_a_mask_follows_names_into_any_order(arrays, seed):
 
 
 @given(dense(), st.integers(0, 99), st.booleans())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_visible_counts_are_the_counts_but_for_what_is_hidden(arrays, seed, packed):
     (a,) = arrays
     counts = np.random.default_rng(seed).poisson(0.7, a.shape).astype(np.float32)
@@ -148,7 +148,7 @@ def test_visible_counts_are_the_counts_but_for_what_is_hidden(arrays, seed, pack
 
 
 @given(shapes, st.floats(0, 1), st.integers(0, 99))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_random_bits_are_exactly_so_many(shape, share, seed):
     number = round(share * shape[0] * shape[1])
     words = random_words(shape, number, np.random.default_rng(seed))

@@ -56,7 +56,7 @@ moves = st.lists(
 
 
 @given(moves)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_fifty_random_acts_against_a_plain_list(steps):
     history = MaskHistory(MaskSpec(), Mask.empty(TABLE))
     past, future = [(MaskSpec(), Mask.empty(TABLE))], []

@@ -76,7 +76,7 @@ def test_all_unknown_names_are_named_with_a_guess():
 
 
 @given(masks, masks, masks)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_set_algebra(a, b, c):
     assert np.array_equal(dense(a | b), dense(a) | dense(b))
     assert np.array_equal(dense(a & b), dense(a) & dense(b))
@@ -87,7 +87,7 @@ def test_set_algebra(a, b, c):
 
 
 @given(masks)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_a_mask_survives_json(mask):
     spec = MaskSpec.from_mask(mask)
     again = MaskSpec.model_validate_json(spec.model_dump_json())
@@ -96,14 +96,14 @@ def test_a_mask_survives_json(mask):
 
 
 @given(masks)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_visible_counts_lack_exactly_what_is_hidden(mask):
     shown = mask.visible(TABLE).toarray()
     assert np.array_equal(shown, np.where(dense(mask), 0, TABLE.X.toarray()))
 
 
 @given(st.floats(0, 1), st.integers(0, 5), st.sampled_from(["all", "expressed"]))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_random_entries(fraction, seed, eligible):
     mask = mask_entries(TABLE, fraction, seed, eligible)
     expressed = TABLE.X.toarray() > 0

@@ -212,7 +212,7 @@ def read_back(words, seed):
 
 
 @given(specs, specs, st.integers(0, 9))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_options_and_back_hide_the_same(own, less, seed):
     said = own - less
     words = options_of(said)

@@ -108,7 +108,7 @@ def built(tree):
 
 
 @given(trees)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_tree_hides_the_set_algebra_of_its_parts(tree):
     spec, hidden = built(tree)
     assert np.array_equal(spec.resolve(TABLE).dense(), hidden)
@@ -116,7 +116,7 @@ def test_a_tree_hides_the_set_algebra_of_its_parts(tree):
 
 
 @given(trees)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_tree_that_is_levelled_hides_the_same(tree):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(combine, "DEEPEST", 2)
@@ -140,7 +140,7 @@ def test_hiding_and_showing_in_turn_for_hours_can_still_be_written():
 
 
 @given(trees)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_json_and_back_is_the_same_spec_and_mask(tree):
     spec, hidden = built(tree)
     for text in (
@@ -155,7 +155,7 @@ def test_json_and_back_is_the_same_spec_and_mask(tree):
 
 
 @given(fields)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_fields_hide_together_and_their_order_is_that_of_the_class(given_fields):
     spec = MaskSpec(**given_fields)
     whole = Mask.empty(TABLE)

@@ -146,7 +146,7 @@ def test_small_bags_and_unknown_places_are_read(network, counts, xy, cells) -> N
 
 
 @given(st.integers(0, 2**32 - 1))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_the_order_of_cells_changes_nothing(network, counts, xy, seed) -> None:
     order = np.random.default_rng(seed).permutation(CELLS)
     mixed = read(network, counts[torch.as_tensor(order)], xy[order])
@@ -154,7 +154,7 @@ def test_the_order_of_cells_changes_nothing(network, counts, xy, seed) -> None:
 
 
 @given(st.lists(st.integers(0, GENES - 1), min_size=1, max_size=GENES - 1, unique=True))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_leaving_a_gene_out_is_hiding_it(network, counts, xy, genes) -> None:
     hidden = counts.clone()
     hidden[:, genes] = HIDDEN

@@ -63,7 +63,7 @@ def from_scratch(table, weight, mask=None) -> np.ndarray:
         max_size=5,
     ),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_sequence_of_masks_equals_sums_from_scratch(seed, steps) -> None:
     table, weight, sums = random_table(seed), weights(), GeneSums()
     rng = np.random.default_rng(seed)

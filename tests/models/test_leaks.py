@@ -112,7 +112,7 @@ def same(one, other):
 
 @pytest.mark.parametrize("kind", KINDS)
 @given(mask=masks(), values=VALUES, storage=STORAGE)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_nothing_a_network_says_depends_on_hidden_values(kind, mask, values, storage):
     other = changed(mask, values, storage)
     model = network(kind)
@@ -134,7 +134,7 @@ def test_nothing_a_network_says_depends_on_hidden_values(kind, mask, values, sto
 
 @pytest.mark.parametrize("kind", ["variational", "mixture"])
 @given(mask=masks(), values=VALUES)
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_draws_of_a_latent_do_not_depend_on_hidden_values(kind, mask, values):
     other = changed(mask, values, "csr")
     model = network(kind)

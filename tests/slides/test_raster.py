@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from skimage.draw import polygon
 from skimage.segmentation import find_boundaries
@@ -50,7 +50,6 @@ def test_polygons_over_the_border_are_cut():
     assert labels.sum() == 9
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.floats(-3, 33), st.floats(-3, 33)), min_size=3, max_size=9)
 )

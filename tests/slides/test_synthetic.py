@@ -189,7 +189,7 @@ def scrap() -> Tissue:
     return simulate_tissue(2, 60.0, 60.0, pixel_size=0.5, controls=3)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(at=st.integers(1, 119), way=st.sampled_from(["rows", "columns"]))
 def test_a_cut_shares_out_cells_and_molecules(scrap, at, way):
     height, width = scrap.labels.shape

@@ -76,7 +76,7 @@ def test_clusters_can_be_chosen_by_and_go_with_their_fov(viewer, make_slide):
     st.lists(st.tuples(st.floats(0, 50), st.floats(0, 50)), min_size=1, max_size=6),
     st.floats(0.5, 20),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_brush_takes_what_its_disc_passes(track, radius):
     xy = np.stack(np.meshgrid(np.arange(0, 50, 7.0), np.arange(0, 50, 7.0)), -1)
     xy = xy.reshape(-1, 2)

@@ -398,7 +398,7 @@ LEAVES = st.one_of(
 )
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(data=st.data())
 def test_no_damage_to_the_text_gets_half_a_session_in(worked, tmp_path_factory, data):
     """Property: whatever one value is changed to, all opens or nothing does."""
