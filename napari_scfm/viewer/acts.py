@@ -89,14 +89,13 @@ def blink(session: Session) -> None:
             "There is no prediction of the gene that is shown.",
             "Hide genes or cells, press Predict, and choose a hidden gene.",
         )
-    if session.side_by_side:
-        session.side_by_side = False
-    session.colour_by = "gene"
-    session.shown = "truth" if session.shown == "prediction" else "prediction"
+    other = "truth" if session.shown == "prediction" else "prediction"
+    # together, so that the cells are painted once
+    session.update({"side_by_side": False, "colour_by": "gene", "shown": other})
     session.say(f"{session.gene}: {session.shown}.")
 
 
-def _look_at_a_guess(session: Session, made: Comparison) -> None:
+def look_at_a_guess(session: Session, made: Comparison) -> None:
     """Colour by a gene that was predicted; the one that is shown if it was."""
     if made.genes:
         seen = made.guessed(session.gene)
@@ -107,7 +106,7 @@ def show_comparison(session: Session, made: Comparison) -> None:
     """Take a new comparison and show it side by side, if its FOV is on show."""
     session.comparison = made
     if comparison_of(session) is not None and made.genes:
-        _look_at_a_guess(session, made)
+        look_at_a_guess(session, made)
         session.side_by_side = True
 
 
@@ -120,7 +119,7 @@ def toggle_side_by_side(session: Session) -> None:
         )
     made = comparison_of(session)
     if not session.side_by_side and made is not None:
-        _look_at_a_guess(session, made)
+        look_at_a_guess(session, made)
     session.side_by_side = not session.side_by_side
 
 
@@ -155,7 +154,7 @@ def toggle_curtain(session: Session) -> None:
             "There is nothing to compare in this field of view.",
             "Hide genes or cells and press Predict first.",
         )
-    _look_at_a_guess(session, made)
+    look_at_a_guess(session, made)
     session.side_by_side = False
     session.curtain = 0.5
 

@@ -33,6 +33,11 @@ class Ahead:
         except Exception as error:
             self._error = error
 
+    @property
+    def ready(self) -> bool:
+        """Whether :meth:`get` returns at once."""
+        return not self._thread.is_alive()
+
     def get(self) -> Any:
         """Return what was computed; raise what went wrong."""
         self._thread.join()

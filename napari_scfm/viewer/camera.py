@@ -30,10 +30,20 @@ def region(fov: FieldOfView) -> tuple[np.ndarray, np.ndarray]:
     return whole if ((high - low) / frame).min() > FULL else (low, high)
 
 
-def fit(viewer: Viewer, fov: FieldOfView, tiles: int = 1) -> None:
-    """Look at a FOV's cells, on the whole canvas or in each of its tiles in a row."""
+def fit(viewer: Viewer, fov: FieldOfView, tiles: tuple[int, int] = (1, 1)) -> None:
+    """Look at a FOV's cells, on the whole canvas or in each of its rows and columns."""
     low, high = region(fov)
-    size = np.maximum(high - low, 1e-6)
-    room = np.array(viewer.canvas.size, dtype=float) / (1, tiles)
     viewer.scene.camera.center = tuple((low + high) / 2)
-    viewer.scene.camera.zoom = 0.95 * float((room / size).min())
+    viewer.scene.camera.zoom = 0.95 * _zoom(viewer, fov, tiles)
+
+
+def shape_of_tiles(viewer: Viewer, fov: FieldOfView, count: int) -> tuple[int, int]:
+    """Return whether tiles in a row or in a column show a FOV's cells larger."""
+    return max((1, count), (count, 1), key=lambda shape: _zoom(viewer, fov, shape))
+
+
+def _zoom(viewer: Viewer, fov: FieldOfView, tiles: tuple[int, int]) -> float:
+    """Return pixels per um with which the cells just fit in a tile."""
+    low, high = region(fov)
+    room = np.array(viewer.canvas.size, dtype=float) / tiles
+    return float((room / np.maximum(high - low, 1e-6)).min())

@@ -25,10 +25,13 @@ from napari_scfm.viewer.fov_layers import (
     refill,
     role_of,
 )
+from napari_scfm.viewer.layout import one_layout
 from napari_scfm.viewer.look import hover_base, look, refresh_hover
 from napari_scfm.viewer.masking import hidden_share_of_cells
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from napari.viewer import Viewer
 
     from napari_scfm.viewer.session import Legend, Session
@@ -64,8 +67,10 @@ class Painter:
         self._session = session
         self._painted: tuple[Any, ...] = ()
         self._hovered: tuple[Any, ...] = ()
+        self._rgba: np.ndarray | None = None
         self._ring: Labels | None = None
         self._edges: Ahead | None = None
+        self._bordered: Ahead | None = None
         self.layers = FovLayers()
         self.legend: Legend | None = None
         lut(session.colormap)  # its first use costs a second, better now than later
@@ -84,10 +89,13 @@ class Painter:
         """Take over the layers of a FOV and paint them."""
         self.layers = layers
         self._painted = self._hovered = ()
+        self._rgba = None
         if layers.cells is not None:
             layers.cells.features = hover_base(self._session)
             pixels = np.asarray(layers.cells.data)
+            edges = np.asarray(layers.outlines.data)
             self._edges = Ahead(lambda: thick_boundaries(pixels))
+            self._bordered = Ahead(lambda: np.where(edges, 0, pixels))
         self._follow()
         self.paint()
         self.mark_hidden()
@@ -110,8 +118,10 @@ class Painter:
         if state == self._painted:
             return
         seen = look(session)
-        ids = label_ids(session.fov)
-        cells.colormap = label_colormap(highlight(seen.rgba, session.selection), ids)
+        rgba = highlight(seen.rgba, session.selection)
+        if not np.array_equal(rgba, self._rgba):
+            cells.colormap = label_colormap(rgba, label_ids(session.fov))
+            self._rgba = rgba
         self._hover(cells)
         viewer = self._viewer()
         if viewer is not None:
@@ -143,12 +153,29 @@ class Painter:
             return
         share = hidden_share_of_cells(session.mask, session.n_cells)
         if not share.any():
-            if self._ring in viewer.layers:
+            if self._ring in viewer.layers and self._ring.visible:
                 self._ring.visible = False
             return
         ring = self._ring_of_fov(viewer, cells)
         ring.colormap = label_colormap(ring_rgba(share), label_ids(session.fov))
-        ring.visible = cells.visible
+        if ring.visible != cells.visible:
+            ring.visible = cells.visible
+
+    def bordered(self) -> np.ndarray:
+        """Return the labels of the FOV on show without their boundary pixels."""
+        return self._bordered.get()
+
+    def ahead(self) -> Iterator[None]:
+        """Make the ring out of sight, for the first cells that are hidden.
+
+        Yields while its pixels are still being counted.
+        """
+        edges = self._edges
+        while edges is not None and not (edges.ready and self._bordered.ready):
+            yield
+        viewer, cells = self._viewer(), self.layers.cells
+        if viewer is not None and edges is self._edges and cells in viewer.layers:
+            self._ring_of_fov(viewer, cells)
 
     def _ring_of_fov(self, viewer: Viewer, cells: Labels) -> Labels:
         """Return the ring layer with the boundaries of the FOV that is shown."""
@@ -161,8 +188,9 @@ class Painter:
         }
         if self._ring not in viewer.layers:
             active = viewer.layers.selection.active
-            self._ring = Labels(self._edges.get(), **given)
-            viewer.layers.insert(viewer.layers.index(cells) + 1, self._ring)
+            self._ring = Labels(self._edges.get(), visible=False, **given)
+            with one_layout(viewer):
+                viewer.layers.insert(viewer.layers.index(cells) + 1, self._ring)
             self._ring.editable = False
             viewer.layers.selection.active = active
             session.parts["bind"]([self._ring])
@@ -170,6 +198,9 @@ class Painter:
             role_of(self._ring)["slide"] is not session.slide
         ):
             refill(self._ring, self._edges.get(), given)
+        above = viewer.layers.index(cells) + 1
+        if viewer.layers.index(self._ring) < above:  # the cells are new ones
+            viewer.layers.move(viewer.layers.index(self._ring), above)
         return self._ring
 
 

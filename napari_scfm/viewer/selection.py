@@ -15,6 +15,7 @@ from napari.layers import Vectors
 
 from napari_scfm.errors import ScfmError
 from napari_scfm.viewer.cells import centroids, rows_of_labels
+from napari_scfm.viewer.layout import one_layout
 from napari_scfm.viewer.picking import how_of, pick, pick_by
 from napari_scfm.viewer.radius_tools import (
     cells_near,
@@ -185,16 +186,31 @@ def _draw(viewer: Viewer, session: Session, corners: np.ndarray) -> None:
         return
     data = np.stack([corners, np.roll(corners, -1, axis=0) - corners], axis=1)
     if band is None:
-        active = viewer.layers.selection.active
-        band = Vectors(
-            data, name=RUBBER, edge_color="white",
-            vector_style="line", units=("um", "um"),
-        )  # fmt: skip
-        viewer.add_layer(band)
-        session.parts["rubber"] = band
-        viewer.layers.selection.active = active
+        band = _add_band(viewer, session, data)
     else:
         band.data = data
     band.edge_width = 2 / viewer.scene.camera.zoom
     if not band.visible:
         band.visible = True
+
+
+def ahead(viewer: Viewer, session: Session) -> None:
+    """Make the rubber band out of sight, for the first gesture."""
+    if session.parts.get("rubber") not in viewer.layers:
+        corner = np.zeros((1, 2, 2))
+        _add_band(viewer, session, corner, visible=False)
+
+
+def _add_band(
+    viewer: Viewer, session: Session, data: np.ndarray, visible: bool = True
+) -> Vectors:
+    active = viewer.layers.selection.active
+    band = Vectors(
+        data, name=RUBBER, edge_color="white", visible=visible,
+        vector_style="line", units=("um", "um"),
+    )  # fmt: skip
+    with one_layout(viewer):
+        viewer.add_layer(band)
+    session.parts["rubber"] = band
+    viewer.layers.selection.active = active
+    return band

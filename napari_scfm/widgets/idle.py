@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QObject, QTimer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-PAUSE = 15
+PAUSE = 5
 """Milliseconds between two pieces, in which the window answers."""
 
 
@@ -41,3 +41,25 @@ class Idle(QObject):
     def _step(self) -> None:
         if self._steps is None or next(self._steps, self) is self:
             self.stop()
+
+
+class Turns(QObject):
+    """Calls functions one by one, each in a turn of the event loop of its own."""
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._calls: list[Callable[[], None]] = []
+        self._timer = QTimer(self)
+        self._timer.setInterval(0)
+        self._timer.timeout.connect(self._next)
+
+    def call(self, act: Callable[[], None]) -> None:
+        """Call a function in one of the next turns."""
+        self._calls.append(act)
+        self._timer.start()
+
+    def _next(self) -> None:
+        if self._calls:
+            self._calls.pop(0)()
+        if not self._calls:
+            self._timer.stop()

@@ -7,9 +7,11 @@ cancelled or failed job had made is thrown away. An error becomes one sentence.
 
 from __future__ import annotations
 
+import inspect
 import logging
 import queue
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_scfm.errors import ScfmError
 from napari_scfm.progress import Cancelled, Progress
+from napari_scfm.widgets.idle import Idle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -94,6 +97,7 @@ class Jobs(QObject):
         self._stop: threading.Event | None = None
         self._worker: Any = None
         self._closed = False
+        self._idle = Idle(self)
 
     @property
     def running(self) -> bool:
@@ -115,7 +119,9 @@ class Jobs(QObject):
         work
             Called in a thread with a progress callback.
         done
-            Called in the window's thread with the result.
+            Called in the window's thread with the result. A generator function is
+            walked through one step per turn of the event loop, and the job goes on
+            until its last one.
         """
         session = self._session
         if self.running or session.busy:
@@ -143,6 +149,8 @@ class Jobs(QObject):
     def close(self) -> None:
         """Stop the job and forget it: the dock is going away."""
         self._closed = True
+        with suppress(RuntimeError):  # the dock may have taken its timer along
+            self._idle.stop()
         if self._stop is not None:
             self._stop.set()
             self._session.busy = ""
@@ -156,11 +164,30 @@ class Jobs(QObject):
     ) -> None:
         if self._closed:
             return
-        session, title = self._session, self._session.busy
+        ready = outcome.error is None and not outcome.cancelled
+        if ready and inspect.isgeneratorfunction(done):
+            self._idle.walk(self._in_steps(outcome, done(outcome.value)))
+            return
         self._stop = self._worker = None
-        session.busy = ""
-        if outcome.error is None and not outcome.cancelled and done is not None:
+        title, self._session.busy = self._session.busy, ""
+        if ready and done is not None:
             outcome = _delivered(outcome, done)
+        self._tell(title, outcome)
+
+    def _in_steps(self, outcome: Outcome, steps: Iterator[None]) -> Iterator[None]:
+        """Hand a result over a step at a time; the job ends with the last one."""
+        try:
+            yield from steps
+        except EmitLoopError as error:
+            outcome = Outcome(error=_cause(error))
+        except Exception as error:
+            outcome = Outcome(error=error)
+        self._stop = self._worker = None
+        title, self._session.busy = self._session.busy, ""
+        self._tell(title, outcome)
+
+    def _tell(self, title: str, outcome: Outcome) -> None:
+        session = self._session
         if outcome.cancelled:
             session.say(f"{title} was cancelled; nothing was changed.")
         elif isinstance(outcome.error, ScfmError):
@@ -177,8 +204,13 @@ def _delivered(outcome: Outcome, done: Callable[[Any], None]) -> Outcome:
     try:
         done(outcome.value)
     except EmitLoopError as error:
-        cause = error.__cause__
-        return Outcome(error=cause if isinstance(cause, Exception) else error)
+        return Outcome(error=_cause(error))
     except Exception as error:
         return Outcome(error=error)
     return outcome
+
+
+def _cause(error: EmitLoopError) -> Exception:
+    """Return what went wrong in somebody who listens."""
+    cause = error.__cause__
+    return cause if isinstance(cause, Exception) else error

@@ -8,11 +8,12 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QGridLayout, QLabel
 from superqt.utils import signals_blocked
 
 from napari_scfm.errors import SlideError, named
-from napari_scfm.viewer import compare, tasks
+from napari_scfm.viewer import acts, compare, selection, tasks
 from napari_scfm.viewer.acts import colour_by_gene, show_comparison
 from napari_scfm.viewer.compared import by_model
+from napari_scfm.viewer.layout import LATER
 from napari_scfm.viewer.look import comparison_of
-from napari_scfm.widgets.idle import Idle
+from napari_scfm.widgets.idle import Idle, Turns
 from napari_scfm.widgets.score_table import ScoreTable
 from napari_scfm.widgets.section import Section
 from napari_scfm.widgets.step import Context, Step, button, hint, narrow, row
@@ -20,6 +21,8 @@ from napari_scfm.widgets.step_compare_keep import KeepRow
 from napari_scfm.widgets.step_compare_who import WhoPane
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from napari_scfm.viewer.session import Comparison
 
 EMPTY = (
@@ -48,7 +51,7 @@ class CompareStep(Step):
         self.table = ScoreTable()
         self.table.chosen.connect(self.show_model)
         self._make_views(context)
-        self.idle = Idle(self)
+        self.idle, self.soon, self.turns = Idle(self), Idle(self), Turns(self)
         self.keep = KeepRow(context, lambda: self.who.asked())
         self._lay_out()
         self._listen()
@@ -117,6 +120,9 @@ class CompareStep(Step):
             context.listen(event, self._on_side)
         context.listen(events.fade_uncertain, self._on_fade)
         self.session.parts["predict"] = self.run
+        self.session.parts[LATER] = self.turns.call
+        context.listen(events.fov, self._on_fov)
+        self._on_fov()
         self._on_comparison()
 
     def run(self) -> None:
@@ -141,13 +147,21 @@ class CompareStep(Step):
         if self.context.jobs.run(title, task, self._done):
             self.idle.walk(compare.prepare(self.context.viewer, self.session))
 
-    def _done(self, made: Comparison) -> None:
+    def _done(self, made: Comparison) -> Iterator[None]:
+        """Take the prediction over: numbers, then tiles out of sight, then the view."""
         self.idle.stop()
-        session = self.session
-        show_comparison(session, made)
-        if comparison_of(session) is None:
+        session, viewer = self.session, self.context.viewer
+        session.comparison = made
+        yield
+        if comparison_of(session) is not made:
             session.say(f"The prediction of {made.fov} is ready; go back to see it.")
             return
+        acts.look_at_a_guess(session, made)
+        yield
+        yield from compare.prepare(viewer, session)
+        if comparison_of(session) is made and made.genes:
+            show_comparison(session, made)
+        yield
         session.say(told(made))
 
     def show_model(self, name: str) -> None:
@@ -166,6 +180,20 @@ class CompareStep(Step):
             self.session.say(f"On show: predicted by {name}.")
 
         self.context.jobs.run(f"Showing {name}", lambda _: by_model(made, name), done)
+
+    def _on_fov(self) -> None:
+        """Make ahead what the first acts on a field of view need."""
+        if self.session.fov is not None:
+            self.soon.walk(self._ahead())
+
+    def _ahead(self) -> Iterator[None]:
+        yield
+        painter = self.session.parts.get("painter")
+        if painter is None or painter.layers.cells is None:
+            return
+        yield from painter.ahead()
+        yield
+        selection.ahead(self.context.viewer, self.session)
 
     def _on_comparison(self) -> None:
         made = comparison_of(self.session)
@@ -193,6 +221,10 @@ class CompareStep(Step):
         self._on_fade()
 
     def _on_gene(self) -> None:
+        session, jobs = self.session, self.context.jobs
+        seen = session.side_by_side or jobs.running
+        if comparison_of(session) is not None and not seen:
+            self.idle.walk(compare.prepare(self.context.viewer, session))
         self.genes.setCurrentIndex(self.genes.findText(self.session.gene))
 
     def _on_side(self) -> None:

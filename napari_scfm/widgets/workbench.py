@@ -21,6 +21,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_scfm.viewer.keymap import KEYS, key_of
+from napari_scfm.viewer.layout import LATER
 from napari_scfm.viewer.session import Message, bare, session_of
 from napari_scfm.widgets.cell_card import CellCard
 from napari_scfm.widgets.jobs import Jobs
@@ -196,6 +197,7 @@ class Workbench(QWidget):
         def let_go() -> None:
             context.release()
             session.parts.pop("dock", None)
+            session.parts.pop(LATER, None)
             jobs.close()
 
         self.destroyed.connect(let_go)

@@ -90,7 +90,7 @@ def test_tiles_are_made_while_the_model_works(step, session, viewer, finish, qtb
     step.idle.walk(compare.prepare(viewer, session))
     qtbot.waitUntil(lambda: not step.idle.busy, timeout=60_000)
     tiles = session.parts["tiles"].layers
-    assert len(tiles) == 6
+    assert len(tiles) == 3
     assert not any(layer.visible for layer in tiles)
     assert viewer.layers.selection.active.name == "cells F004"
     step.run()
