@@ -13,7 +13,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_scfm.models.baselines.registry import OPTIONAL, available
+from napari_scfm.models.baselines import registry
 from napari_scfm.viewer import tasks
 from napari_scfm.viewer.training import TRAINED
 from napari_scfm.widgets.reference_line import ReferenceLine
@@ -35,7 +35,7 @@ def offered(session: Session) -> dict[str, tuple[str, str]]:
     """
     from napari_scfm.models.hub import list_models
 
-    found, simple = {}, available()
+    found, simple = {}, registry.available()
     for name, (_, source) in tasks.known_models(session).items():
         trained = name in session.parts.get(TRAINED, {})
         found[name] = (source, "trained here" if trained else "loaded before")
@@ -47,15 +47,17 @@ def offered(session: Session) -> dict[str, tuple[str, str]]:
     return found
 
 
-def not_installed() -> list[QLabel]:
+def not_installed() -> QLabel | None:
     """Return a line that names the baselines whose packages are not installed."""
-    missing = {name: one for name, one in OPTIONAL.items() if not one.installed}
+    missing = {
+        name: one for name, one in registry.OPTIONAL.items() if not one.installed
+    }
     if not missing:
-        return []
+        return None
     line = hint(f"Once installed, also {', '.join(missing)}")
     extras = ",".join(one.extra for one in missing.values())
     line.setToolTip(f"pip install 'napari-scfm[{extras}]'")
-    return [faint(line)]
+    return faint(line)
 
 
 class WhoPane(QWidget):
@@ -65,6 +67,8 @@ class WhoPane(QWidget):
     ----------
     baselines
         Name -> check box.
+    not_there
+        Names those whose packages are not installed; None if all are.
     reference
         What they learn from.
     """
@@ -78,10 +82,11 @@ class WhoPane(QWidget):
         self.loaded.setToolTip("Chosen in step 3")
         self.models: dict[str, QCheckBox] = {}
         self.baselines: dict[str, QCheckBox] = {}
-        for name, make in available().items():
+        for name, make in registry.available().items():
             box = self.baselines[name] = QCheckBox(name)
             box.setChecked(name in DEFAULTS)
             box.setToolTip(f"{make().info.description}\nScored beside the models")
+        self.not_there = not_installed()
         self.reference = ReferenceLine(context)
         self.draws = narrow(QComboBox(), 12)
         for number, text in DRAWS.items():
@@ -103,7 +108,10 @@ class WhoPane(QWidget):
         grid.setSpacing(2)
         for place, box in enumerate(self.baselines.values()):
             grid.addWidget(box, place // 2, place % 2)
-        simple.add(grid, *not_installed(), self.reference)
+        simple.add(grid)
+        if self.not_there is not None:
+            simple.add(self.not_there)
+        simple.add(self.reference)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(2)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 
+import anndata as ad
 import pytest
 
 import napari_scfm as scfm
+from napari_scfm.experiments.sweep_result import SweepResult
 
 QUICK = ("--baselines", "gene-mean", "--device", "cpu")
 
@@ -93,3 +95,65 @@ def test_a_fov_that_is_not_there_is_told_before_genes_are_drawn(cli, sample, tmp
     ended = cli("experiment", sample, *words, "-o", tmp_path / "r")
     assert ended.status == 1
     assert "no field of view F777, F888" in ended.err
+
+
+@pytest.fixture
+def single(sample, tmp_path):
+    """Cells of the sample's third FOV as single cells of a file, under other names."""
+    cells = scfm.read_slide(sample).fov("F003").table
+    table = ad.AnnData(cells.X.copy(), var=cells.var[[]].copy())
+    table.obs_names = [f"single {place}" for place in range(cells.n_obs)]
+    table.write_h5ad(tmp_path / "cells.h5ad")
+    return tmp_path / "cells.h5ad"
+
+
+@pytest.mark.parametrize("beside", [False, True], ids=["alone", "beside a FOV"])
+def test_single_cells_of_a_file(cli, sample, tmp_path, single, beside, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    reference = "F002,cells.h5ad" if beside else "cells.h5ad"
+    words = ["--model", "ridge", "--mask-genes", "EPCAM", *QUICK]
+    words += ["--reference", reference]
+    ended = cli("experiment", sample, *words, "-o", tmp_path / "r")
+    assert ended.status == 0, ended.err
+    assert "The reference cells.h5ad has" in ended.err
+    spec = scfm.load_result(tmp_path / "r").spec
+    assert spec.reference == (("F002",) if beside else ())
+    assert spec.reference_file == str(single)
+    again = cli("experiment", sample, "--spec", "r/spec.json", "-o", "again")
+    assert again.status == 0, again.err
+    assert again.out == ended.out
+    fovs = ["--spec", "r/spec.json", "--reference", "F002", "-o", "fovs"]
+    assert cli("experiment", sample, *fovs).status == 0
+    assert scfm.load_result("fovs").spec.reference_file == ""
+
+
+def test_a_path_with_a_comma(cli, sample, tmp_path, single):
+    path = single.rename(tmp_path / "a, b.h5ad")
+    words = ["--model", "ridge", "--mask-genes", "EPCAM", *QUICK, "--reference", path]
+    assert cli("experiment", sample, *words, "-o", tmp_path / "r").status == 0
+    assert scfm.load_result(tmp_path / "r").spec.reference_file == str(path)
+
+
+@pytest.mark.parametrize(
+    ("reference", "said"),
+    [("lost.h5ad", "lost.h5ad is not there"), ("a.h5ad,b.h5ad", "names 2 files")],
+)
+def test_references_that_cannot_be_used(cli, sample, tmp_path, reference, said):
+    words = ["--mask-genes", "EPCAM", *QUICK, "--reference", reference]
+    ended = cli("experiment", sample, *words, "-o", tmp_path / "r")
+    assert ended.status == 1
+    assert said in ended.err
+    assert not (tmp_path / "r").exists()
+
+
+def test_a_sweep_learns_from_single_cells(cli, sample, tmp_path, single):
+    words = ["--what", "genes", "--values", "3", "--seeds", "0", "--models", "ridge"]
+    ended = cli("sweep", sample, *words, "--reference", single, "-o", tmp_path / "file")
+    assert ended.status == 0, ended.err
+    assert "The reference cells.h5ad has" in ended.err
+    result = SweepResult.load(tmp_path / "file")
+    assert result.spec.reference_file == str(single)
+    none = ["--reference", "none", "-o", tmp_path / "none"]
+    assert cli("sweep", sample, *words, *none).status == 0
+    table = SweepResult.load(tmp_path / "none").table
+    assert not result.table["rmse"].equals(table["rmse"])
