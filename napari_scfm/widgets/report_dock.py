@@ -1,7 +1,7 @@
 """The report dock: numbers and charts of the last prediction, beside the tissue.
 
-A view of the session's comparison. One page is open at a time, and only that page is
-counted and drawn. Readable at a width of 320 pixels.
+A view of the session's comparison. One page is open at a time, and only pages that were
+opened are made, counted and drawn. Readable at a width of 320 pixels.
 """
 
 from __future__ import annotations
@@ -15,21 +15,12 @@ from qtpy.QtWidgets import (
     QComboBox,
     QFileDialog,
     QPushButton,
-    QStackedWidget,
     QVBoxLayout,
     QWidget,
 )
 from superqt import QFlowLayout
 from superqt.utils import qthrottled
 
-from napari_scfm.figures.report.charts import (
-    CALIBRATION,
-    DISTANCE,
-    EXPRESSION,
-    LEVELS,
-    SCATTER,
-    SPARSITY,
-)
 from napari_scfm.viewer.report import (
     choose_model,
     report_data,
@@ -39,10 +30,7 @@ from napari_scfm.viewer.report import (
 )
 from napari_scfm.viewer.session import bare, session_of
 from napari_scfm.widgets.jobs import Jobs
-from napari_scfm.widgets.report_cells import CellsPage
-from napari_scfm.widgets.report_chart import ChartPage
-from napari_scfm.widgets.report_genes import GenesPage
-from napari_scfm.widgets.report_summary import SummaryPage
+from napari_scfm.widgets.report_pages import Pages
 from napari_scfm.widgets.step import Context, button, hint, narrow, row
 
 if TYPE_CHECKING:
@@ -80,17 +68,8 @@ class ReportDock(QWidget):
         self.context = Context(self.viewer, session, self.jobs)
         self.data: ReportData | None = None
         self.model = ""
-        self.pages: dict[str, Any] = {
-            "Summary": SummaryPage(),
-            "Genes": GenesPage(self.context),
-            "Cells": CellsPage(self.context),
-            "Scatter": ChartPage(SCATTER),
-            "Distance": ChartPage(DISTANCE),
-            "Sparsity": ChartPage(SPARSITY),
-            "Expression": ChartPage(EXPRESSION),
-            "Levels": ChartPage(LEVELS),
-            "Calibration": ChartPage(CALIBRATION),
-        }
+        self.pages = Pages(self.context)
+        self.stack = self.pages.stack
         self._lay_out()
         self._connect()
         self._on_comparison()
@@ -107,14 +86,12 @@ class ReportDock(QWidget):
         flow.setContentsMargins(0, 0, 0, 0)
         flow.setHorizontalSpacing(3)
         flow.setVerticalSpacing(3)
-        self.stack = QStackedWidget()
-        for number, (name, page) in enumerate(self.pages.items()):
+        for number, name in enumerate(self.pages):
             chip = QPushButton(name)
             chip.setCheckable(True)
             self.chips.addButton(chip, number)
             flow.addWidget(chip)
-            self.stack.addWidget(page)
-        self.chips.idClicked.connect(self.stack.setCurrentIndex)
+        self.chips.idClicked.connect(self.pages.open)
         self.chips.button(0).setChecked(True)
         self.head = QWidget()
         head = QVBoxLayout(self.head)
@@ -131,13 +108,13 @@ class ReportDock(QWidget):
 
     def sizeHint(self) -> QSize:
         """Ask for a dock in which charts can be read."""
-        return QSize(370, 560)
+        return QSize(370, 420)
 
     def show_page(self, name: str) -> None:
         """Open a page."""
         number = list(self.pages).index(name)
         self.chips.button(number).setChecked(True)
-        self.stack.setCurrentIndex(number)
+        self.pages.open(number)
 
     def _connect(self) -> None:
         context, events = self.context, self.session.events
@@ -156,10 +133,7 @@ class ReportDock(QWidget):
         self._on_message(self.session.message)
 
     def _on_theme(self, *_: Any) -> None:
-        theme = theme_of(self.viewer)
-        for page in self.pages.values():
-            if isinstance(page, ChartPage):
-                page.show_theme(theme)
+        self.pages.show_theme(theme_of(self.viewer))
 
     @qthrottled(timeout=50)
     def _on_comparison(self) -> None:
@@ -183,8 +157,8 @@ class ReportDock(QWidget):
 
     def _show(self) -> None:
         self.models.setCurrentText(self.model)
-        for page in self.pages.values():
-            page.show_report(self.data, self.model)
+        self.pages.show_report(self.data, self.model)
+        self.pages.open(self.stack.currentIndex())
 
     def choose(self, name: str) -> None:
         """Show the numbers of another model, and its prediction on the tissue."""

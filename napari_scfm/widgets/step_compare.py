@@ -17,7 +17,7 @@ from napari_scfm.widgets.idle import Idle, Turns
 from napari_scfm.widgets.score_table import ScoreTable
 from napari_scfm.widgets.section import Section
 from napari_scfm.widgets.step import Context, Step, button, hint, narrow, row
-from napari_scfm.widgets.step_compare_keep import KeepRow
+from napari_scfm.widgets.step_compare_keep import KeepRow, read_report_ahead
 from napari_scfm.widgets.step_compare_who import WhoPane
 
 if TYPE_CHECKING:
@@ -146,6 +146,7 @@ class CompareStep(Step):
         title = f"Predicting with {work.model.info.name}{where}"
         if self.context.jobs.run(title, task, self._done):
             self.idle.walk(compare.prepare(self.context.viewer, self.session))
+            read_report_ahead()
 
     def _done(self, made: Comparison) -> Iterator[None]:
         """Take the prediction over: numbers, then tiles out of sight, then the view."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +11,7 @@ from qtpy.QtWidgets import QApplication, QFileDialog, QVBoxLayout, QWidget
 
 from napari_scfm.errors import SlideError
 from napari_scfm.viewer import repeating, tasks
+from napari_scfm.viewer.ahead import Ahead
 from napari_scfm.viewer.report import show_report
 from napari_scfm.widgets.step import Context, button, row
 
@@ -16,6 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from napari_scfm.viewer.session import Comparison
+
+
+DOCK = "napari_scfm.widgets.report_dock"
 
 
 class KeepRow(QWidget):
@@ -54,6 +60,8 @@ class KeepRow(QWidget):
     def follow(self, made: Comparison | None) -> None:
         """Offer what the comparison on show has."""
         ready = made is not None and made.result is not None
+        if ready:
+            read_report_ahead()
         self.report.setEnabled(ready)
         self.save.setEnabled(ready)
 
@@ -102,3 +110,9 @@ class KeepRow(QWidget):
         from napari_scfm.widgets.sweep_dialog import run_sweep_dialog
 
         run_sweep_dialog(self.context, self._asked(), self)
+
+
+def read_report_ahead() -> None:
+    """Import what the report needs, charts above all, in a thread; it takes long."""
+    if DOCK not in sys.modules:
+        Ahead(lambda: importlib.import_module(DOCK))

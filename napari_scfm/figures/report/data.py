@@ -157,7 +157,7 @@ class ReportData:
         return ", ".join(
             (
                 counted(len(self.genes), "gene"),
-                f"{len(np.unique(self.rows)):,} cells",
+                f"{np.count_nonzero(np.bincount(self.rows)):,} cells",
                 f"{len(self.truth):,} hidden entries",
             )
         )
