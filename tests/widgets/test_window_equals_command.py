@@ -6,6 +6,7 @@ import shlex
 import sys
 from contextlib import suppress
 
+import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
@@ -50,14 +51,32 @@ def run_command(tmp_path, monkeypatch):
     return load_result(tmp_path / words[words.index("-o") + 1])
 
 
-@pytest.mark.parametrize("everywhere", [False, True], ids=["one FOV", "all FOVs"])
+@pytest.fixture
+def single_cells(slide, tmp_path):
+    """Some genes of single cells in a file, with other counts than the slide's."""
+    cells = slide.fov("F003").table[:, ::2]
+    table = ad.AnnData(cells.X.copy(), var=cells.var[[]].copy())
+    table.X.data += 1
+    table.obs_names = [f"c{place}" for place in range(cells.n_obs)]
+    table.write_h5ad(tmp_path / "my cells.h5ad")
+    return tmp_path / "my cells.h5ad"
+
+
+@pytest.mark.parametrize(
+    ("everywhere", "single"),
+    [(False, False), (True, False), (True, True)],
+    ids=["one FOV", "all FOVs", "all FOVs from single cells"],
+)
 def test_the_copied_command_gives_the_same_numbers(
-    workbench, session, finish, tmp_path, monkeypatch, everywhere
+    workbench, session, finish, tmp_path, monkeypatch, everywhere, single, single_cells
 ):
     session.model = load_model("cellplm-mini")
     by_hand(workbench, session)
     compare = workbench.compare
     compare.baselines["knn-space"].setChecked(False)
+    if single:
+        compare.who.reference.choose(single_cells)
+        finish()
     compare.run_all() if everywhere else compare.run()
     finish()
     assert session.message.level == "info", session.message
@@ -73,6 +92,8 @@ def test_the_copied_command_gives_the_same_numbers(
         assert one.name == two.name
         np.testing.assert_array_equal(one.values, two.values)
     assert mine.spec.mask == other.spec.mask == session.recipe
+    assert mine.spec.reference_file == (str(single_cells) if single else "")
+    assert mine.spec == other.spec
     assert len(mine.spec.fovs) == (4 if everywhere else 1)
 
 
