@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 
+import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
@@ -21,6 +22,7 @@ SLIDE = scfm.read_slide(sample_path("cosmx"))
 FOVS = SLIDE.fovs
 GENES = list(SLIDE.table.var_names)
 CELLS = {fov: list(SLIDE.fov(fov).table.obs_names) for fov in FOVS}
+SINGLE = "single cells.h5ad"
 SETTINGS = settings(
     max_examples=9,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
@@ -70,6 +72,7 @@ def specs(draw):
         "mask": draw(masks(fovs)),
         "fovs": fovs,
         "reference": draw(st.sampled_from([None, (), ("F002",), ("F002", "F003")])),
+        "reference_file": draw(st.sampled_from(["", SINGLE])),
         "draws": draw(st.sampled_from([0, 0, 2])),
         "seed": draw(st.integers(0, 3)),
         "device": "cpu",
@@ -78,6 +81,23 @@ def specs(draw):
         spec["bags"] = {"count": 2, "size": draw(st.sampled_from([30, 50]))}
         spec["mask"] = spec["mask"] | scfm.MaskSpec(of_each_bag=4)
     return scfm.ExperimentSpec(**spec)
+
+
+@pytest.fixture(scope="module")
+def single(tmp_path_factory):
+    """Single cells in a file, with half of the genes."""
+    cells = SLIDE.fov("F003").table[:, ::2]
+    table = ad.AnnData(cells.X.copy(), var=cells.var[[]].copy())
+    table.obs_names = [f"c{place}" for place in range(cells.n_obs)]
+    path = tmp_path_factory.mktemp("single") / SINGLE
+    table.write_h5ad(path)
+    return path
+
+
+def with_file(spec, path):
+    """Return a spec whose reference file is where it is in this test."""
+    where = str(path) if spec.reference_file else ""
+    return spec.model_copy(update={"reference_file": where})
 
 
 def same_numbers(one, other):
@@ -107,7 +127,8 @@ def ran(spec):
 
 @SETTINGS
 @given(spec=specs())
-def test_a_spec_through_json_gives_the_same_numbers(spec, tmp_path_factory):
+def test_a_spec_through_json_gives_the_same_numbers(spec, single, tmp_path_factory):
+    spec = with_file(spec, single)
     first = ran(spec)
     again = scfm.ExperimentSpec.model_validate_json(spec.model_dump_json())
     assert again == spec
@@ -125,7 +146,10 @@ def test_a_spec_through_json_gives_the_same_numbers(spec, tmp_path_factory):
 
 @SETTINGS
 @given(spec=specs())
-def test_the_command_line_gives_the_same_numbers(spec, tmp_path_factory, monkeypatch):
+def test_the_command_line_gives_the_same_numbers(
+    spec, single, tmp_path_factory, monkeypatch
+):
+    spec = with_file(spec, single)
     first = ran(spec)
     folder = tmp_path_factory.mktemp("run")
     line = command_line(spec, SLIDE.path)
@@ -159,6 +183,11 @@ def test_the_command_line_gives_the_same_numbers(spec, tmp_path_factory, monkeyp
         ({"mask": {"genes": ("A",), "seed": 5}}, "--mask-genes A"),
         ({"fovs": ("F1", "F2")}, "--fov F1 --fov F2"),
         ({"reference": ()}, "--reference none"),
+        ({"reference_file": "my cells.h5ad"}, "--reference 'my cells.h5ad'"),
+        (
+            {"reference": ("F1",), "reference_file": "c.h5ad"},
+            "--reference F1 --reference c.h5ad",
+        ),
         ({"also": ("my models/b",)}, "--model ridge --model 'my models/b'"),
         ({"baselines": ()}, "--baselines ''"),
         ({"in_turn": True, "draws": 3}, "--in-turn --draws 3"),
