@@ -24,12 +24,12 @@ FOVS, FILE, ASK = "fovs", "file", "ask"
 TIP = "Cells in which hidden genes are measured: baselines are fitted to them"
 
 
-def short(name: str, letters: int = 22) -> str:
-    """Return a name with its middle left out where it is long."""
+def short(name: str, letters: int = 14) -> str:
+    """Return a file's name; of a long one the ends, without the suffix."""
     if len(name) <= letters:
         return name
-    end = letters // 2
-    return f"{name[: letters - end - 1]}…{name[-end:]}"
+    stem, end = Path(name).stem, letters // 2 - 1
+    return f"{stem[: letters - end - 1]}…{stem[-end:]}" if len(stem) > letters else stem
 
 
 class ReferenceLine(QWidget):

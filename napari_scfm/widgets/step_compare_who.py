@@ -54,7 +54,7 @@ def not_installed() -> QLabel | None:
     }
     if not missing:
         return None
-    line = hint(f"Once installed, also {', '.join(missing)}")
+    line = hint(f"Not installed: {', '.join(missing)}")
     extras = ",".join(one.extra for one in missing.values())
     line.setToolTip(f"pip install 'napari-scfm[{extras}]'")
     return faint(line)
