@@ -9,11 +9,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QSize
+from qtpy.QtCore import QSize, Qt, QTimer
 from qtpy.QtWidgets import (
     QButtonGroup,
     QComboBox,
+    QDockWidget,
     QFileDialog,
+    QMainWindow,
     QPushButton,
     QVBoxLayout,
     QWidget,
@@ -35,6 +37,7 @@ from napari_scfm.widgets.step import Context, button, hint, narrow, row
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
+    from qtpy.QtGui import QShowEvent
 
     from napari_scfm.figures.report.data import ReportData
 
@@ -68,6 +71,7 @@ class ReportDock(QWidget):
         self.context = Context(self.viewer, session, self.jobs)
         self.data: ReportData | None = None
         self.model = ""
+        self._shared = False
         self.pages = Pages(self.context)
         self.stack = self.pages.stack
         self._lay_out()
@@ -109,6 +113,16 @@ class ReportDock(QWidget):
     def sizeHint(self) -> QSize:
         """Ask for a dock in which charts can be read."""
         return QSize(370, 420)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Leave the docks of the same column their share of it, once."""
+        super().showEvent(event)
+        if not self._shared:
+            self._shared = True
+            QTimer.singleShot(0, self._share)
+
+    def _share(self) -> None:
+        share_column(self)
 
     def show_page(self, name: str) -> None:
         """Open a page."""
@@ -192,3 +206,22 @@ class ReportDock(QWidget):
         alone = "dock" not in self.session.parts
         self.message.setText(message.text if alone else "")
         self.message.setVisible(alone and bool(message.text))
+
+
+def share_column(widget: QWidget) -> None:
+    """Give the docks that stand over and under a widget's dock the same height."""
+    window, own = widget.window(), widget.parent()
+    while own is not None and not isinstance(own, QDockWidget):
+        own = own.parent()
+    if own is None or own.isFloating() or not isinstance(window, QMainWindow):
+        return
+    left = own.geometry().left()
+    column = [
+        dock
+        for dock in window.findChildren(QDockWidget)
+        if dock.isVisible() and not dock.isFloating() and dock.geometry().left() == left
+    ]
+    if own not in column:
+        return
+    high = sum(dock.height() for dock in column) // len(column)
+    window.resizeDocks(column, [high] * len(column), Qt.Orientation.Vertical)

@@ -8,6 +8,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
+from napari_scfm.errors import SlideError
 from napari_scfm.experiments.result import load_result
 from napari_scfm.experiments.sweep import sweep_spec
 from napari_scfm.models.hub import load_model
@@ -97,6 +98,36 @@ def test_tiles_are_made_while_the_model_works(step, session, viewer, finish, qtb
     finish()
     assert session.parts["tiles"].layers == tiles
     assert all(layer.visible for layer in tiles)
+
+
+def test_a_job_goes_on_until_its_result_is_handed_over(workbench, session, finish):
+    seen = []
+
+    def done(value):
+        seen.append(value)
+        yield
+        seen.append(workbench.jobs.running)
+        yield
+        raise SlideError("It does not fit.", "Take another.")
+
+    assert workbench.jobs.run("Working", lambda progress: 7, done)
+    finish()
+    assert seen == [7, True]
+    assert session.message.level == "error"
+    assert "does not fit" in session.message.text
+    assert not session.busy
+
+
+def test_what_the_first_mask_needs_is_there_before(workbench, session, viewer, qtbot):
+    qtbot.waitUntil(lambda: "selection outline" in viewer.layers, timeout=60_000)
+    ring = viewer.layers["hidden from the model F004"]
+    assert not ring.visible
+    assert viewer.layers.selection.active.name == "cells F004"
+    before = len(viewer.layers)
+    session.selection = np.arange(5)
+    acts.run(viewer, "hide_selected")
+    assert ring.visible
+    assert len(viewer.layers) == before
 
 
 def test_the_key_predicts(step, session, finish):

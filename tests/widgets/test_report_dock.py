@@ -14,8 +14,10 @@ from napari_scfm.figures.report.tables import gene_table
 from napari_scfm.masks.spec import MaskSpec
 from napari_scfm.models.hub import load_model
 from napari_scfm.viewer import acts, tasks
+from napari_scfm.viewer.arrival import show_workbench
 from napari_scfm.viewer.open import open_slide
-from napari_scfm.viewer.report import report_folder, theme_of
+from napari_scfm.viewer.report import report_folder, show_report, theme_of
+from napari_scfm.widgets.report_chart import ChartPage
 from napari_scfm.widgets.report_dock import ReportDock
 from napari_scfm.widgets.report_table import VALUE
 
@@ -76,6 +78,23 @@ def test_without_a_prediction_it_says_what_to_do(dock):
     assert "press Predict" in dock.title.text()
     assert not dock.stack.isVisible()
     assert not dock.head.isVisible()
+
+
+def test_the_report_leaves_half_of_the_column_to_the_workbench(viewer, session, qtbot):
+    bench = show_workbench(viewer)
+    report = show_report(viewer)
+    qtbot.waitUntil(
+        lambda: abs(bench.height() - report.height()) < 0.1 * bench.height(),
+        timeout=WAIT,
+    )
+
+
+def test_only_pages_that_were_opened_are_made(dock, compared):
+    assert len(dock.findChildren(ChartPage)) == 0
+    dock.show_page("Scatter")
+    made = [page.chart.key for page in dock.findChildren(ChartPage)]
+    assert made == ["truth_prediction"]
+    assert dock.stack.currentIndex() == list(dock.pages).index("Scatter")
 
 
 def test_every_model_is_in_the_summary_with_what_it_averages(dock, compared):
