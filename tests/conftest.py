@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
@@ -10,6 +11,8 @@ for _library in ("OMP", "OPENBLAS", "MKL"):
     os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
 # a session that one test leaves behind must not be offered to the next
 os.environ["NAPARI_SCFM_AUTOSAVE"] = "0"
+# neither read nor write the settings of the person who runs the tests
+os.environ["NAPARI_CONFIG"] = ""
 
 import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
@@ -22,6 +25,16 @@ settings.register_profile("same", deadline=None, database=None, derandomize=True
 settings.load_profile("same")
 
 ROOT = Path(__file__).parents[1]
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what stays to the end: modules and tests.
+
+    napari collects when a layer or a window goes; without this each collection
+    walks through all of PyTorch and SciPy.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import copy
+import gc
 import time
+import weakref
 from typing import TYPE_CHECKING
 
+import napari
 import numpy as np
 import pytest
+from napari.settings import get_settings
 from qtpy.QtTest import QTest
 
 from napari_scfm.models.attention import Attention
@@ -15,7 +20,9 @@ from napari_scfm.progress import report
 from napari_scfm.slides.read import read_slide
 from napari_scfm.slides.samples import sample_path
 from napari_scfm.viewer.arrival import show_workbench
+from napari_scfm.viewer.fov_layers import role_of
 from napari_scfm.viewer.open import open_slide
+from napari_scfm.viewer.session import session_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,15 +65,99 @@ def slow_model() -> Callable[..., SlowModel]:
     return SlowModel
 
 
+class Stage:
+    """One window and workbench for the tests of a file, the session as new for each.
+
+    A file asks for it with ``ONE_WINDOW = True``: a window of its own costs each test
+    seconds. What is typed into the workbench stays there.
+    """
+
+    def __init__(self, slide) -> None:
+        self.viewer = napari.Viewer(show=True, show_welcome_screen=False)
+        self.viewer.window.resize(1400, 900)
+        self.slide, self.bench, self.folds = slide, None, []
+
+    def enter(self):
+        """Dock the workbench, unless it is there."""
+        if self.bench is None:
+            self.bench = show_workbench(self.viewer)
+            self.folds = [step.isExpanded() for step in self.bench.steps]
+        return self.bench
+
+    def open(self):
+        """Open the slide as one that was never open before."""
+        session = open_slide(self.viewer, copy.copy(self.slide), "F004")
+        QTest.qWait(20)
+        return session
+
+    def leave(self) -> None:
+        """Take away what a test may have left."""
+        docks = list(self.viewer.window.dock_widgets.values())
+        for dock in [dock for dock in docks if dock is not self.bench]:
+            self.viewer.window.remove_dock_widget(dock)
+            dock.deleteLater()
+        if self.bench is not None and self.bench not in docks:
+            self.bench = None
+        session = session_of(self.viewer)
+        new = type(session)()
+        names = set(type(session).model_fields) - {"slide", "fov"}
+        session.update({name: getattr(new, name) for name in sorted(names)})
+        for layer in [layer for layer in self.viewer.layers if not role_of(layer)]:
+            self.viewer.layers.remove(layer)
+        self.viewer.theme = "dark"
+        for step, wide in zip(getattr(self.bench, "steps", ()), self.folds):
+            if step.isExpanded() != wide:
+                step.expand(animate=False) if wide else step.collapse(animate=False)
+
+    def close(self) -> weakref.ref:
+        """Close the window; return what must be gone soon."""
+        bench = weakref.ref(self.bench) if self.bench else lambda: None
+        self.viewer.close()
+        self.viewer = self.bench = None
+        QTest.qWait(50)
+        return bench
+
+
+@pytest.fixture(scope="session")
+def closed():
+    """Workbenches of the windows that were closed."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def stage(request, slide, closed):
+    """One window for all tests of a file."""
+    gc.collect()
+    # a test that failed keeps what it saw, the last one of a file until the next
+    held = [bench for bench in closed if bench() is not None]
+    assert not held or request.session.testsfailed, "something holds a closed workbench"
+    get_settings().reset()
+    made = Stage(slide)
+    yield made
+    get_settings().reset()
+    closed.append(made.close())
+
+
+def shares_a_window(request) -> bool:
+    return getattr(request.module, "ONE_WINDOW", False)
+
+
 @pytest.fixture
-def viewer(make_napari_viewer):
-    made = make_napari_viewer(show=True)
+def viewer(request):
+    if shares_a_window(request):
+        stage = request.getfixturevalue("stage")
+        yield stage.viewer
+        stage.leave()
+        return
+    made = request.getfixturevalue("make_napari_viewer")(show=True)
     made.window.resize(1400, 900)
-    return made
+    yield made
 
 
 @pytest.fixture
-def workbench(viewer):
+def workbench(request, viewer):
+    if shares_a_window(request):
+        return request.getfixturevalue("stage").enter()
     return show_workbench(viewer)
 
 
@@ -81,8 +172,10 @@ def slide(sample):
 
 
 @pytest.fixture
-def session(viewer, workbench, slide):
+def session(request, viewer, workbench, slide):
     """Return the session of a window that shows the sample's last FOV."""
+    if shares_a_window(request):
+        return request.getfixturevalue("stage").open()
     made = open_slide(viewer, slide, "F004")
     QTest.qWait(50)
     return made

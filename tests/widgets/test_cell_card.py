@@ -14,6 +14,7 @@ from napari_scfm.viewer import acts, card, masking, tasks
 from napari_scfm.widgets.cell_tables import TOP
 
 pytestmark = pytest.mark.gui
+ONE_WINDOW = True
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -96,6 +97,8 @@ def test_a_click_on_a_cell_opens_its_card(session, workbench, viewer, canvas) ->
     assert view.minimumSizeHint().width() <= 300
     QTest.mouseClick(view.head, LEFT)
     assert not view.body.isVisible(), "the title folds the card"
+    QTest.mouseClick(view.head, LEFT)
+    assert view.body.isVisible(), "and unfolds it"
     QTest.mouseClick(view.close_button, LEFT)
     assert not view.isVisible()
     assert len(session.selection) == 0

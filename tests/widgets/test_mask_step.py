@@ -11,13 +11,19 @@ from napari_scfm.viewer import masking
 from napari_scfm.widgets.paste_genes import PasteGenes
 
 pytestmark = pytest.mark.gui
+ONE_WINDOW = True
 
 
 @pytest.fixture
 def step(workbench, session):
-    workbench.mask.expand(animate=False)
-    QTest.qWait(50)
-    return workbench.mask
+    made = workbench.mask
+    made.expand(animate=False)
+    made.choose("Genes")
+    made.genes.checks.search.clear()
+    made.genes.checks.mark(made.genes.checked, on=False)
+    made.genes.checks.offer(list(session.fov.table.var_names))
+    QTest.qWait(20)
+    return made
 
 
 def check(step, row: int) -> None:

@@ -24,6 +24,10 @@ def test_an_empty_workbench_says_what_to_do(workbench):
     for step in workbench.steps:
         step.expand(animate=False)
         assert step.content().minimumSizeHint().width() <= 290, step.title
+    assert "Open a slide first" in workbench.train.status.text()
+    assert not workbench.train.form.isVisible()
+    QTest.mouseClick(workbench.train.train, Qt.MouseButton.LeftButton)
+    assert "No slide is open" in workbench.message.text()
 
 
 def test_fov_list_and_next_button(workbench, session, viewer):
