@@ -105,7 +105,8 @@ class Stage:
         for layer in [layer for layer in self.viewer.layers if not role_of(layer)]:
             self.viewer.layers.remove(layer)
         self.viewer.theme = "dark"
-        for step, wide in zip(getattr(self.bench, "steps", ()), self.folds):
+        steps = self.bench.steps if self.bench else []
+        for step, wide in zip(steps, self.folds, strict=False):
             if step.isExpanded() != wide:
                 step.expand(animate=False) if wide else step.collapse(animate=False)
 
