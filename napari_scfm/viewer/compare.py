@@ -112,12 +112,14 @@ def _enter(viewer: Viewer, session: Session) -> None:
     tiles = _tiles_of_fov(viewer, session)
     tiles.before = before
     recolour(viewer, session)
-    shape = shape_of_tiles(viewer, session.fov, len(TILES))
+    made, column = compared_gene(session)
+    guessed = np.flatnonzero(made.hidden[:, column])
+    shape = shape_of_tiles(viewer, session.fov, len(TILES), guessed)
     with one_layout(viewer):
         _put_in_place(viewer, tiles)
         _show_only(viewer, dict.fromkeys(tiles.layers, True))
         _grid(viewer, 2, shape, True)
-        fit(viewer, session.fov, shape)
+        fit(viewer, session.fov, shape, guessed)
     _activate(viewer, session, tiles.layers[0])
 
 

@@ -14,6 +14,8 @@ from napari_scfm.analysis.ribbons import ribbons
 from napari_scfm.errors import SlideError
 from napari_scfm.figures.palette import colour_values
 from napari_scfm.models.hub import load_model
+from napari_scfm.slides.read import read_slide
+from napari_scfm.slides.samples import sample_path
 from napari_scfm.viewer import acts, masking, tasks
 from napari_scfm.viewer.camera import region
 from napari_scfm.viewer.cells import counts_of
@@ -100,6 +102,18 @@ def test_the_tiles_show_the_cells_of_a_crop_not_its_empty_frame(viewer, session)
     assert (tile >= high - low).all()
     assert (tile < 1.2 * (high - low)).any()
     np.testing.assert_allclose(viewer.scene.camera.center[-2:], (low + high) / 2)
+
+
+def test_a_few_hidden_cells_are_looked_at_closely():
+    fov = read_slide(sample_path("cosmx")).fov("F004")
+    yx = fov.table.obsm["spatial"][:, ::-1]
+    near = np.flatnonzero(np.linalg.norm(yx - yx[0], axis=1) < 15)
+    low, high = region(fov, near)
+    assert (low <= yx[near].min(axis=0)).all()
+    assert (high >= yx[near].max(axis=0)).all()
+    everything = np.array(region(fov))
+    assert np.prod(high - low) < np.prod(everything[1] - everything[0]) / 3
+    np.testing.assert_array_equal(region(fov, np.arange(len(yx))), everything)
 
 
 def test_tiles_follow_to_another_fov_and_survive_deletion(viewer, session):
