@@ -17,7 +17,7 @@ FULL = 0.6
 """What fills this share of the sides of a region is shown with the whole of it."""
 
 
-ROUND = 0.5
+ROUND = 0.15
 """How much of the tissue around chosen cells is shown with them, of their extent."""
 
 
@@ -39,7 +39,7 @@ def region(
     seen = _around(yx, 0.06, 5, whole)
     if cells is None or not len(cells):
         return seen
-    return _around(yx[cells], ROUND, 20, seen)
+    return _around(yx[cells], ROUND, 15, seen)
 
 
 def _around(
