@@ -1,0 +1,125 @@
+"""What a hand does, for scripts that make pictures: mouse, buttons, photos."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from unittest import mock
+
+import numpy as np
+from qtpy.QtCore import QPoint, Qt
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QApplication, QFileDialog, QPushButton, QWidget
+from vispy.scene import SceneCanvas
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from napari.viewer import Viewer
+
+    from napari_scfm.widgets.workbench import Workbench
+
+LEFT = Qt.MouseButton.LeftButton
+
+
+def canvas() -> QWidget:
+    """Return the newest widget that napari draws layers in."""
+    return [
+        widget
+        for widget in QApplication.allWidgets()
+        if isinstance(getattr(widget, "_vispy_canvas", None), SceneCanvas)
+    ][-1]
+
+
+def pixel(viewer: Viewer, where: Sequence[float]) -> QPoint:
+    """Return where a position (x, y) in um is on the canvas."""
+    size = np.array([canvas().width(), canvas().height()])
+    center = np.asarray(viewer.scene.camera.center)[-2:][::-1]
+    x, y = (np.asarray(where) - center) * viewer.scene.camera.zoom + size / 2
+    return QPoint(round(x), round(y))
+
+
+def drag(viewer: Viewer, corners: Sequence[Sequence[float]]) -> None:
+    """Drag the left button along positions (x, y) in um."""
+    points = [pixel(viewer, corner) for corner in corners]
+    QTest.mousePress(canvas(), LEFT, pos=points[0])
+    for point in points[1:]:
+        QTest.mouseMove(canvas(), point)
+        QTest.qWait(20)
+    QTest.mouseRelease(canvas(), LEFT, pos=points[-1])
+    rest(0.2)
+
+
+def press(widget: QWidget, text: str = "") -> None:
+    """Click a button, or the one of a widget whose text begins so."""
+    if text:
+        widget = next(
+            button
+            for button in widget.findChildren(QPushButton)
+            if button.text().startswith(text) and button.isVisible()
+        )
+    QTest.mouseClick(widget, LEFT)
+    rest(0.1)
+
+
+@contextmanager
+def choosing(path: Path) -> Iterator[None]:
+    """Answer every question for a file or a folder with a path."""
+    with (
+        mock.patch.object(QFileDialog, "getSaveFileName", return_value=(str(path), "")),
+        mock.patch.object(QFileDialog, "getOpenFileName", return_value=(str(path), "")),
+        mock.patch.object(QFileDialog, "getExistingDirectory", return_value=str(path)),
+    ):
+        yield
+
+
+def click(widget: QWidget, where: QPoint) -> None:
+    """Click a place of a widget."""
+    QTest.mouseClick(widget, LEFT, pos=where)
+    rest(0.2)
+
+
+def key(letter: str) -> None:
+    """Press a key with the mouse over the canvas."""
+    canvas().setFocus()
+    QTest.keyClick(canvas(), letter)
+    rest(0.2)
+
+
+def rest(seconds: float) -> None:
+    """Let the window live for a while."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        QApplication.processEvents()
+        time.sleep(0.005)
+
+
+def finish(bench: Workbench) -> None:
+    """Let the window live until the job under way has ended; say an error."""
+    while bench.jobs.running or bench.context.session.busy:
+        rest(0.02)
+    rest(1)
+    message = bench.context.session.message
+    if message.level == "error":
+        raise RuntimeError(message.text)
+
+
+def only(bench: Workbench, *steps: QWidget) -> None:
+    """Open some steps of the workbench and close the others."""
+    for step in bench.steps:
+        step.expand(animate=False) if step in steps else step.collapse(animate=False)
+    rest(0.2)
+
+
+def photo(viewer: Viewer, path: Path) -> Path:
+    """Save a picture of the whole window, in few colours: a document is read online."""
+    from PIL import Image
+
+    rest(0.5)
+    taken = viewer.screenshot(canvas_only=False, flash=False)
+    image = Image.fromarray(taken).convert("RGB")
+    image.quantize(200, dither=Image.Dither.NONE).save(path, optimize=True)
+    print(path)
+    return path
