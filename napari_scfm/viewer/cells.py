@@ -93,7 +93,7 @@ def cell_types(table: AnnData) -> pd.Categorical | None:
 
 def counts_of(table: AnnData, gene: str) -> np.ndarray:
     """Return (n,) float32 counts of a gene."""
-    columns = _by_column(table)
+    columns = by_column(table)
     place = int(table.var_names.get_loc(gene))
     span = slice(columns.indptr[place], columns.indptr[place + 1])
     counts = np.zeros(table.n_obs, dtype=np.float32)
@@ -101,7 +101,7 @@ def counts_of(table: AnnData, gene: str) -> np.ndarray:
     return counts
 
 
-def _by_column(table: AnnData) -> sparse.csc_array:
+def by_column(table: AnnData) -> sparse.csc_array:
     """Return a table's counts by column, kept for the table that was asked last.
 
     Rows of counts are 50 times slower to cut a gene from, which is felt when somebody

@@ -15,7 +15,7 @@ from napari.layers import Labels
 from napari_scfm.figures.palette import lut
 from napari_scfm.viewer import compare
 from napari_scfm.viewer.ahead import Ahead
-from napari_scfm.viewer.cells import label_ids
+from napari_scfm.viewer.cells import by_column, label_ids
 from napari_scfm.viewer.colouring import highlight, label_colormap, ring_rgba
 from napari_scfm.viewer.compared import on_fov
 from napari_scfm.viewer.fov_layers import (
@@ -92,6 +92,7 @@ class Painter:
         self._rgba = None
         if layers.cells is not None:
             layers.cells.features = hover_base(self._session)
+            by_column(self._session.fov.table)  # the first gene must not wait for it
             pixels = np.asarray(layers.cells.data)
             edges = np.asarray(layers.outlines.data)
             self._edges = Ahead(lambda: thick_boundaries(pixels))

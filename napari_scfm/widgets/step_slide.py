@@ -155,10 +155,11 @@ def _touch(slide: Slide, name: str) -> None:
     """Read what the first picture needs, away from the window's thread."""
     from napari_scfm.figures.palette import lut
     from napari_scfm.slides.raster import display_labels
+    from napari_scfm.viewer.cells import by_column
 
     lut("viridis")
     fov = slide.fov(name)
-    fov.table  # noqa: B018 - reads the counts
+    by_column(fov.table)
     display_labels(fov)
     for channel in fov.images:
         fov.images[channel].shape  # noqa: B018 - opens the channel
