@@ -118,7 +118,7 @@ def check(slides, hidden, values, how, pick=0, networks=None):
 VALUES = st.lists(st.sampled_from([0, 1, 7, 1000, 10**6]), min_size=1, max_size=11)
 
 
-@settings(max_examples=12, **FEW)
+@settings(max_examples=9, **FEW)
 @given(
     hidden=hidden_entries(), values=VALUES, how=experiments(), pick=st.integers(0, 9)
 )

@@ -6,7 +6,9 @@ import copy
 import gc
 import time
 import weakref
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
 import napari
 import numpy as np
@@ -125,6 +127,28 @@ def closed():
     return []
 
 
+@contextmanager
+def own_application():
+    """Keep napari's commands apart from those of other windows, as its fixture does."""
+    from napari._app_model._app import NapariApplication, _napari_names
+    from napari._qt._qapp_model.qactions import init_qactions
+    from napari.plugins import _initialize_plugins
+
+    def forget() -> None:
+        _initialize_plugins.cache_clear()
+        init_qactions.cache_clear()
+
+    forget()
+    app = NapariApplication("test_window")
+    app.injection_store.namespace = _napari_names
+    with patch.object(NapariApplication, "get_app_model", return_value=app):
+        try:
+            yield
+        finally:
+            NapariApplication.destroy("test_window")
+            forget()
+
+
 @pytest.fixture(scope="module")
 def stage(request, slide, closed):
     """One window for all tests of a file."""
@@ -133,10 +157,11 @@ def stage(request, slide, closed):
     held = [bench for bench in closed if bench() is not None]
     assert not held or request.session.testsfailed, "something holds a closed workbench"
     get_settings().reset()
-    made = Stage(slide)
-    yield made
-    get_settings().reset()
-    closed.append(made.close())
+    with own_application():
+        made = Stage(slide)
+        yield made
+        get_settings().reset()
+        closed.append(made.close())
 
 
 def shares_a_window(request) -> bool:

@@ -139,6 +139,33 @@ def test_keys_on_the_canvas_reach_us(session, viewer, canvas):
     assert len(session.mask.hidden_cells) == 2
 
 
+def test_an_empty_workbench_says_what_to_do(workbench):
+    assert "Drop a CosMx or MERSCOPE folder" in workbench.slide.about.text()
+    assert "No model is loaded" in workbench.model.card.text()
+    assert not workbench.slide.fovs.isVisible()
+    assert len(workbench.steps) == 9
+    for step in workbench.steps:
+        step.expand(animate=False)
+        assert step.content().minimumSizeHint().width() <= 290, step.title
+    QTest.qWait(50)
+    assert "Open a slide first" in workbench.train.status.text()
+    assert not workbench.train.form.isVisible()
+    QTest.mouseClick(workbench.train.train, Qt.MouseButton.LeftButton)
+    assert "No slide is open" in workbench.message.text()
+
+
+def test_what_the_first_mask_needs_is_there_before(workbench, session, viewer, qtbot):
+    qtbot.waitUntil(lambda: "selection outline" in viewer.layers, timeout=60_000)
+    ring = viewer.layers["hidden from the model F004"]
+    assert not ring.visible
+    assert viewer.layers.selection.active.name == "cells F004"
+    before = len(viewer.layers)
+    session.selection = np.arange(5)
+    acts.run(viewer, "hide_selected")
+    assert ring.visible
+    assert len(viewer.layers) == before
+
+
 def test_a_dropped_folder_opens_with_the_workbench(viewer, sample):
     added = viewer.open(sample, plugin="napari-scfm")
     session = session_of(viewer)

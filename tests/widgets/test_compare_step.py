@@ -17,6 +17,7 @@ from napari_scfm.widgets.sweep_dialog import SweepDialog, run_sweep
 from napari_scfm.widgets.sweep_view import SweepView
 
 pytestmark = pytest.mark.gui
+ONE_WINDOW = True
 
 
 @pytest.fixture
@@ -116,18 +117,6 @@ def test_a_job_goes_on_until_its_result_is_handed_over(workbench, session, finis
     assert session.message.level == "error"
     assert "does not fit" in session.message.text
     assert not session.busy
-
-
-def test_what_the_first_mask_needs_is_there_before(workbench, session, viewer, qtbot):
-    qtbot.waitUntil(lambda: "selection outline" in viewer.layers, timeout=60_000)
-    ring = viewer.layers["hidden from the model F004"]
-    assert not ring.visible
-    assert viewer.layers.selection.active.name == "cells F004"
-    before = len(viewer.layers)
-    session.selection = np.arange(5)
-    acts.run(viewer, "hide_selected")
-    assert ring.visible
-    assert len(viewer.layers) == before
 
 
 def test_the_key_predicts(step, session, finish):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 from matplotlib.backend_bases import MouseButton, MouseEvent
@@ -22,6 +24,7 @@ from napari_scfm.widgets.report_dock import ReportDock
 from napari_scfm.widgets.report_table import VALUE
 
 pytestmark = pytest.mark.gui
+ONE_WINDOW = True
 WAIT = 60_000
 
 
@@ -35,7 +38,7 @@ def dock(viewer):
 @pytest.fixture
 def session(viewer, slide):
     """Session of a window without a workbench: the report stands alone."""
-    return open_slide(viewer, slide, "F004")
+    return open_slide(viewer, copy.copy(slide), "F004")
 
 
 @pytest.fixture(scope="module")

@@ -14,20 +14,7 @@ from napari_scfm.progress import report
 from napari_scfm.viewer import acts, masking, tasks
 
 pytestmark = pytest.mark.gui
-
-
-def test_an_empty_workbench_says_what_to_do(workbench):
-    assert "Drop a CosMx or MERSCOPE folder" in workbench.slide.about.text()
-    assert "No model is loaded" in workbench.model.card.text()
-    assert not workbench.slide.fovs.isVisible()
-    assert len(workbench.steps) == 9
-    for step in workbench.steps:
-        step.expand(animate=False)
-        assert step.content().minimumSizeHint().width() <= 290, step.title
-    assert "Open a slide first" in workbench.train.status.text()
-    assert not workbench.train.form.isVisible()
-    QTest.mouseClick(workbench.train.train, Qt.MouseButton.LeftButton)
-    assert "No slide is open" in workbench.message.text()
+ONE_WINDOW = True
 
 
 def test_fov_list_and_next_button(workbench, session, viewer):
