@@ -26,7 +26,7 @@ def step(workbench, session):
     made = workbench.compare
     made.expand(animate=False)
     for name, box in made.baselines.items():
-        box.setChecked(name == "ridge")
+        box.setChecked(name == "knn-space")
     masking.hide_genes(session, ["EPCAM", "KRT8", "CD3E"])
     QTest.qWait(50)
     return made
@@ -39,7 +39,7 @@ def test_several_models_are_scored_in_one_table(step, session, finish):
     finish()
     assert session.message.level == "info", session.message
     names = [step.table.item(i, 0).text() for i in range(step.table.rowCount())]
-    assert names == ["gene-mean", "cellplm-mini", "ridge"]
+    assert names == ["gene-mean", "cellplm-mini", "knn-space"]
     assert session.comparison.models == tuple(names)
     assert "1,065 hidden entries" in step.status.text()
     assert "hidden entries" in step.table.item(0, 1).toolTip()
@@ -75,9 +75,12 @@ def test_all_fovs_and_what_was_left_behind_when_cancelled(step, session, finish)
     assert "cancelled" in session.message.text
 
 
-def test_blink_curtain_and_grid_exclude_each_other(step, session, viewer, finish):
-    step.run()
+def test_the_key_predicts_and_it_is_seen_by_grid_or_curtain_and_saved_whole(
+    step, session, viewer, finish, tmp_path
+):
+    acts.run(viewer, "predict")
     finish()
+    assert session.comparison is not None
     assert viewer.canvas.grid.enabled
     QTest.mouseClick(step.curtain, Qt.MouseButton.LeftButton)
     assert session.curtain is not None
@@ -86,6 +89,12 @@ def test_blink_curtain_and_grid_exclude_each_other(step, session, viewer, finish
     assert "predicted by gene-mean" in session.parts["painter"].legend.note
     acts.run(viewer, "curtain")
     assert not step.curtain.isChecked()
+    step.keep.save_to(tmp_path / "result")
+    finish()
+    made = load_result(tmp_path / "result")
+    np.testing.assert_array_equal(
+        made.prediction(), session.comparison.result.prediction()
+    )
 
 
 def test_tiles_are_made_while_the_model_works(step, session, viewer, finish, qtbot):
@@ -117,23 +126,6 @@ def test_a_job_goes_on_until_its_result_is_handed_over(workbench, session, finis
     assert session.message.level == "error"
     assert "does not fit" in session.message.text
     assert not session.busy
-
-
-def test_the_key_predicts(step, session, finish):
-    acts.run(step.context.viewer, "predict")
-    finish()
-    assert session.comparison is not None
-
-
-def test_a_result_is_saved_whole(step, session, finish, tmp_path):
-    step.run()
-    finish()
-    step.keep.save_to(tmp_path / "result")
-    finish()
-    made = load_result(tmp_path / "result")
-    np.testing.assert_array_equal(
-        made.prediction(), session.comparison.result.prediction()
-    )
 
 
 def test_nothing_to_copy_says_so(step, session):
