@@ -326,11 +326,15 @@ def test_empty_margins_are_cropped_and_the_picture_keeps_its_shape():
 
 
 def test_a_fov_without_labels_is_drawn_as_discs():
-    fov = _fov(labels=False)
+    fov = _fov(labels=False, shape=(ROWS * EDGE + 20, COLUMNS * EDGE + 20))
     panel = Panel(values=np.arange(24.0), limits=(0, 23))
     picture = _picture(fov, panel)
-    np.testing.assert_array_equal(_at(picture, 23), _bytes(lut("viridis")[255]))
-    np.testing.assert_array_equal(picture[0, 0], (255, 255, 255))
+    last = _bytes(lut("viridis")[255])
+    np.testing.assert_array_equal(picture[-1, -1], (255, 255, 255))
+    seen = (picture == last).all(axis=-1)
+    high, wide = seen.any(axis=1).sum(), seen.any(axis=0).sum()
+    assert high == pytest.approx(wide, abs=2)
+    assert seen.sum() < 0.9 * high * wide, "round, not square"
 
 
 @pytest.mark.parametrize("cells", [0, 1])
