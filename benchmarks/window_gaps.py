@@ -38,7 +38,8 @@ from napari_scfm.masks.parts import RandomEntries
 from napari_scfm.masks.spec import MaskSpec
 from napari_scfm.slides.report import ReadReport
 from napari_scfm.slides.slide import FieldOfView, Slide
-from napari_scfm.viewer import acts, masking, selection
+from napari_scfm.viewer import acts
+from napari_scfm.viewer.hiding import masking, selection
 from napari_scfm.viewer.open import open_slide
 from napari_scfm.widgets.app import start, workbench_of
 
@@ -319,7 +320,9 @@ def watch_ours(watch: Watch) -> None:
     """Time our own code that runs in the window's thread."""
     from napari_scfm.viewer import compare
     from napari_scfm.viewer.painter import Painter
-    from napari_scfm.widgets import jobs, step_compare, step_mask
+    from napari_scfm.widgets import jobs
+    from napari_scfm.widgets.steps import compare as step_compare
+    from napari_scfm.widgets.steps import mask as step_mask
 
     for owner, name in (
         (acts, "run"), (acts, "show_comparison"), (masking, "hide"), (masking, "_push"),

@@ -37,7 +37,7 @@ from napari_scfm.widgets.app import start, workbench_of
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
-    from napari_scfm.widgets.report_dock import ReportDock
+    from napari_scfm.widgets.report.dock import ReportDock
     from napari_scfm.widgets.workbench import Workbench
 
 SIZE = (1500, 940)

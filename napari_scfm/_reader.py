@@ -48,8 +48,8 @@ def read_saved(path: str | Sequence[str]) -> list[Any]:
     import napari
 
     from napari_scfm.viewer.arrival import show_workbench
-    from napari_scfm.viewer.session_file import SessionError
-    from napari_scfm.viewer.session_restore import open_session
+    from napari_scfm.viewer.sessions.file import SessionError
+    from napari_scfm.viewer.sessions.restore import open_session
 
     chosen = path if isinstance(path, str | Path) else path[0]
     viewer = napari.current_viewer()

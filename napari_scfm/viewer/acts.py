@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from napari.utils.notifications import show_error
 
 from napari_scfm.errors import ModelError, ScfmError, SlideError
-from napari_scfm.viewer import masking, picking, radius_tools
 from napari_scfm.viewer.compared import by_model, telling_gene
+from napari_scfm.viewer.hiding import masking, picking, radius_tools
 from napari_scfm.viewer.keymap import KEYS
 from napari_scfm.viewer.look import compared_gene, comparison_of
 from napari_scfm.viewer.session import NO_CELLS, bare, session_of

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from napari.layers import Layer
 
 from napari_scfm.errors import counted
-from napari_scfm.viewer import curtain, selection
+from napari_scfm.viewer import curtain
 from napari_scfm.viewer.acts import bind_keys
 from napari_scfm.viewer.camera import fit
 from napari_scfm.viewer.cells import cell_types
@@ -22,6 +22,7 @@ from napari_scfm.viewer.fov_layers import (
     refill,
     role_of,
 )
+from napari_scfm.viewer.hiding import selection
 from napari_scfm.viewer.painter import Painter
 from napari_scfm.viewer.session import NO_CELLS, bare, session_of
 from napari_scfm.viewer.streams import show_stream

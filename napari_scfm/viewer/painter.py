@@ -25,9 +25,9 @@ from napari_scfm.viewer.fov_layers import (
     refill,
     role_of,
 )
+from napari_scfm.viewer.hiding.masking import hidden_share_of_cells
 from napari_scfm.viewer.layout import one_layout
 from napari_scfm.viewer.look import hover_base, look, refresh_hover
-from napari_scfm.viewer.masking import hidden_share_of_cells
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,8 +18,8 @@ from napari_scfm.figures.report.data import ReportData
 from napari_scfm.figures.report.export import MARK, export_report
 from napari_scfm.viewer.acts import show_model
 from napari_scfm.viewer.arrival import PLUGIN
+from napari_scfm.viewer.hiding.picking import How, pick
 from napari_scfm.viewer.look import comparison_of
-from napari_scfm.viewer.picking import How, pick
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,8 +18,8 @@ from napari_scfm.masks.spec import MaskSpec
 from napari_scfm.progress import report
 from napari_scfm.viewer.compared import comparison_from
 from napari_scfm.viewer.session import Clusters, Stream
-from napari_scfm.viewer.trained import classes_of, flattered
-from napari_scfm.viewer.training import TRAINED
+from napari_scfm.viewer.training.choices import TRAINED
+from napari_scfm.viewer.training.trained import classes_of, flattered
 
 if TYPE_CHECKING:
     from anndata import AnnData

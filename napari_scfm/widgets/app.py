@@ -10,15 +10,15 @@ import napari.qt
 
 from napari_scfm.viewer.arrival import show_workbench
 from napari_scfm.viewer.open import open_slide, show_fov
-from napari_scfm.viewer.session_restore import can_open, read_scene
-from napari_scfm.widgets.session_dialogs import ask_rest, ask_slide
+from napari_scfm.viewer.sessions.restore import can_open, read_scene
+from napari_scfm.widgets.sessions.dialogs import ask_rest, ask_slide
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from napari.viewer import Viewer
 
-    from napari_scfm.viewer.session_scene import Scene
+    from napari_scfm.viewer.sessions.scene import Scene
     from napari_scfm.widgets.workbench import Workbench
 
 SIZE = (1680, 1050)

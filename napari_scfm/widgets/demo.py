@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from qtpy.QtWidgets import QApplication
 
 from napari_scfm.errors import ScfmError
-from napari_scfm.viewer import masking
 from napari_scfm.viewer.acts import colour_by_gene
 from napari_scfm.viewer.export import write_figure
+from napari_scfm.viewer.hiding import masking
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer

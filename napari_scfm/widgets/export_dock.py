@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 from napari_scfm.viewer.session import Message, bare, session_of
 from napari_scfm.widgets.jobs import Jobs
 from napari_scfm.widgets.step import Context, hint
-from napari_scfm.widgets.step_export import ExportStep
+from napari_scfm.widgets.steps.export import ExportStep
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer

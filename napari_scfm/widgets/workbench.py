@@ -26,17 +26,17 @@ from napari_scfm.viewer.session import Message, bare, session_of
 from napari_scfm.widgets.cell_card import CellCard
 from napari_scfm.widgets.jobs import Jobs
 from napari_scfm.widgets.legend import LegendView
-from napari_scfm.widgets.session_bar import SessionBar
+from napari_scfm.widgets.sessions.bar import SessionBar
 from napari_scfm.widgets.step import Context, Step, hint
-from napari_scfm.widgets.step_attention import AttentionStep
-from napari_scfm.widgets.step_clusters import ClustersStep
-from napari_scfm.widgets.step_colour import ColourStep
-from napari_scfm.widgets.step_compare import CompareStep
-from napari_scfm.widgets.step_export import ExportStep
-from napari_scfm.widgets.step_mask import MaskStep
-from napari_scfm.widgets.step_model import ModelStep
-from napari_scfm.widgets.step_slide import SlideStep
-from napari_scfm.widgets.step_train import TrainStep
+from napari_scfm.widgets.steps.attention import AttentionStep
+from napari_scfm.widgets.steps.clusters import ClustersStep
+from napari_scfm.widgets.steps.colour import ColourStep
+from napari_scfm.widgets.steps.compare import CompareStep
+from napari_scfm.widgets.steps.export import ExportStep
+from napari_scfm.widgets.steps.mask import MaskStep
+from napari_scfm.widgets.steps.model import ModelStep
+from napari_scfm.widgets.steps.slide import SlideStep
+from napari_scfm.widgets.steps.train import TrainStep
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer

@@ -13,7 +13,7 @@ from napari_scfm.models.attention import Attention
 from napari_scfm.models.base import CellModel, ModelInfo
 from napari_scfm.models.places_probe import reads_positions
 from napari_scfm.viewer.tasks import Work, attention_stream
-from napari_scfm.widgets.step_attention import BLIND, verdict
+from napari_scfm.widgets.steps.attention import BLIND, verdict
 
 SLIDE = Path(__file__).parents[2] / "sample_data" / "cosmx_synthetic"
 

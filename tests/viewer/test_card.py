@@ -10,8 +10,9 @@ from napari_scfm.errors import ModelError
 from napari_scfm.models.attention import Attention
 from napari_scfm.models.base import CellModel, ModelInfo
 from napari_scfm.models.hub import load_model
-from napari_scfm.viewer import acts, card, influence_layers, masking, tasks
+from napari_scfm.viewer import acts, card, influence_layers, tasks
 from napari_scfm.viewer.export import about_figure, available, panels_of, write_figure
+from napari_scfm.viewer.hiding import masking
 from napari_scfm.viewer.influence_layers import wedges
 from napari_scfm.viewer.open import open_slide
 

@@ -16,11 +16,12 @@ from napari_scfm.figures.palette import colour_values
 from napari_scfm.models.hub import load_model
 from napari_scfm.slides.read import read_slide
 from napari_scfm.slides.samples import sample_path
-from napari_scfm.viewer import acts, masking, tasks
+from napari_scfm.viewer import acts, tasks
 from napari_scfm.viewer.camera import region
 from napari_scfm.viewer.cells import counts_of
 from napari_scfm.viewer.colouring import UNKNOWN
 from napari_scfm.viewer.export import about_figure, available, panels_of, write_figure
+from napari_scfm.viewer.hiding import masking
 from napari_scfm.viewer.open import open_slide
 from napari_scfm.viewer.session import Clusters, Comparison, Stream
 

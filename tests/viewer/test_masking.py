@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 
 from napari_scfm.errors import MaskError, ModelError
 from napari_scfm.models.base import CellModel, ModelInfo
-from napari_scfm.viewer import acts, masking
+from napari_scfm.viewer import acts
+from napari_scfm.viewer.hiding import masking
+from napari_scfm.viewer.hiding.picking import combined, how_of
+from napari_scfm.viewer.hiding.selection import cells_in_box, cells_in_polygon
 from napari_scfm.viewer.open import open_slide
 from napari_scfm.viewer.painter import thick_boundaries
-from napari_scfm.viewer.picking import combined, how_of
-from napari_scfm.viewer.selection import cells_in_box, cells_in_polygon
 
 rows = st.lists(st.integers(0, 30), unique=True).map(sorted).map(np.array)
 

@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 from napari_scfm.errors import MaskError, ModelError
 from napari_scfm.masks.spec import MaskSpec
 from napari_scfm.models.hub import load_model
-from napari_scfm.viewer import acts, masking, picking, presets, tasks
+from napari_scfm.viewer import acts, tasks
 from napari_scfm.viewer.colouring import certainty, ring_rgba
-from napari_scfm.viewer.groups import groups_of, rule_of_group
+from napari_scfm.viewer.hiding import masking, picking, presets
+from napari_scfm.viewer.hiding.groups import groups_of, rule_of_group
+from napari_scfm.viewer.hiding.radius_tools import cells_near
 from napari_scfm.viewer.keymap import KEYS
 from napari_scfm.viewer.open import open_slide
-from napari_scfm.viewer.radius_tools import cells_near
 from napari_scfm.viewer.session import Clusters
 
 TAKEN = set("1234567EPFLZMXBV") | {"Minus", "Equal", "Enter", "Space"}

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from napari_scfm.slides.read import read_slide
-from napari_scfm.viewer import acts, masking
+from napari_scfm.viewer import acts
+from napari_scfm.viewer.hiding import masking
+from napari_scfm.viewer.hiding.selection import cell_at
 from napari_scfm.viewer.open import open_slide
-from napari_scfm.viewer.selection import cell_at
 
 SLIDES = (
     "cosmx_nsclc_lung12_mini",

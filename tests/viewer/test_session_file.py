@@ -21,13 +21,14 @@ from napari_scfm.models.hub import load_model
 from napari_scfm.progress import Cancelled
 from napari_scfm.slides.read import read_slide
 from napari_scfm.slides.samples import sample_path
-from napari_scfm.viewer import acts, masking, tasks
+from napari_scfm.viewer import acts, tasks
+from napari_scfm.viewer.hiding import masking
 from napari_scfm.viewer.open import open_slide, show_fov
 from napari_scfm.viewer.session import session_of
-from napari_scfm.viewer.session_file import SessionError, side_car
-from napari_scfm.viewer.session_restore import can_open, open_session
-from napari_scfm.viewer.session_save import as_record, save_session
-from napari_scfm.viewer.session_scene import Steps, take
+from napari_scfm.viewer.sessions.file import SessionError, side_car
+from napari_scfm.viewer.sessions.restore import can_open, open_session
+from napari_scfm.viewer.sessions.save import as_record, save_session
+from napari_scfm.viewer.sessions.scene import Steps, take
 
 
 @pytest.fixture(scope="module")

@@ -14,11 +14,12 @@ from napari_scfm.errors import ModelError, ScfmError, SlideError, SpecError
 from napari_scfm.masks.make import mask_genes
 from napari_scfm.models.hub import load_model
 from napari_scfm.progress import Progress
-from napari_scfm.viewer import train_run, training
-from napari_scfm.viewer.curve import Curve, in_words
 from napari_scfm.viewer.session import Session
-from napari_scfm.viewer.trained import advice, flattered, training_lines
-from napari_scfm.viewer.training import Plan, default_held_out, prepare
+from napari_scfm.viewer.training import choices as training
+from napari_scfm.viewer.training import run as train_run
+from napari_scfm.viewer.training.choices import Plan, default_held_out, prepare
+from napari_scfm.viewer.training.curve import Curve, in_words
+from napari_scfm.viewer.training.trained import advice, flattered, training_lines
 
 
 @pytest.fixture

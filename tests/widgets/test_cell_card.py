@@ -10,7 +10,8 @@ from vispy.scene import SceneCanvas
 
 from napari_scfm.models.base import CellModel, ModelInfo
 from napari_scfm.models.hub import load_model
-from napari_scfm.viewer import acts, card, masking, tasks
+from napari_scfm.viewer import acts, card, tasks
+from napari_scfm.viewer.hiding import masking
 from napari_scfm.widgets.cell_tables import TOP
 
 pytestmark = pytest.mark.gui

@@ -12,9 +12,10 @@ from napari_scfm.errors import SlideError
 from napari_scfm.experiments.result import load_result
 from napari_scfm.experiments.sweep import sweep_spec
 from napari_scfm.models.hub import load_model
-from napari_scfm.viewer import acts, compare, masking
-from napari_scfm.widgets.sweep_dialog import SweepDialog, run_sweep
-from napari_scfm.widgets.sweep_view import SweepView
+from napari_scfm.viewer import acts, compare
+from napari_scfm.viewer.hiding import masking
+from napari_scfm.widgets.steps.sweep_dialog import SweepDialog, run_sweep
+from napari_scfm.widgets.steps.sweep_view import SweepView
 
 pytestmark = pytest.mark.gui
 ONE_WINDOW = True
@@ -111,16 +112,16 @@ def test_tiles_are_made_while_the_model_works(step, session, viewer, finish, qtb
 
 
 def test_a_job_goes_on_until_its_result_is_handed_over(workbench, session, finish):
-    seen = []
+    seen, jobs = [], workbench.jobs
 
     def done(value):
         seen.append(value)
         yield
-        seen.append(workbench.jobs.running)
+        seen.append(jobs.running)
         yield
         raise SlideError("It does not fit.", "Take another.")
 
-    assert workbench.jobs.run("Working", lambda progress: 7, done)
+    assert jobs.run("Working", lambda progress: 7, done)
     finish()
     assert seen == [7, True]
     assert session.message.level == "error"

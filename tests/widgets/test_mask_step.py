@@ -7,8 +7,8 @@ import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
-from napari_scfm.viewer import masking
-from napari_scfm.widgets.paste_genes import PasteGenes
+from napari_scfm.viewer.hiding import masking
+from napari_scfm.widgets.steps.paste_genes import PasteGenes
 
 pytestmark = pytest.mark.gui
 ONE_WINDOW = True

@@ -14,11 +14,11 @@ from qtpy.QtWidgets import QFileDialog
 from napari_scfm.masks.spec import MaskSpec
 from napari_scfm.models.baselines import registry
 from napari_scfm.models.baselines.ridge import Ridge
-from napari_scfm.viewer import masking
 from napari_scfm.viewer.arrival import show_workbench
-from napari_scfm.viewer.session_restore import open_session
-from napari_scfm.viewer.session_save import save_session
-from napari_scfm.widgets.reference_line import ASK, FILE, FOVS, short
+from napari_scfm.viewer.hiding import masking
+from napari_scfm.viewer.sessions.restore import open_session
+from napari_scfm.viewer.sessions.save import save_session
+from napari_scfm.widgets.steps.reference_line import ASK, FILE, FOVS, short
 
 pytestmark = pytest.mark.gui
 

@@ -19,9 +19,9 @@ from napari_scfm.viewer import acts, tasks
 from napari_scfm.viewer.arrival import show_workbench
 from napari_scfm.viewer.open import open_slide
 from napari_scfm.viewer.report import report_folder, show_report, theme_of
-from napari_scfm.widgets.report_chart import ChartPage
-from napari_scfm.widgets.report_dock import ReportDock
-from napari_scfm.widgets.report_table import VALUE
+from napari_scfm.widgets.report.chart import ChartPage
+from napari_scfm.widgets.report.dock import ReportDock
+from napari_scfm.widgets.report.table import VALUE
 
 pytestmark = pytest.mark.gui
 ONE_WINDOW = True

@@ -20,14 +20,16 @@ from napari_scfm.experiments.spec import ExperimentSpec
 from napari_scfm.masks.spec import MaskSpec
 from napari_scfm.models.hub import load_model
 from napari_scfm.slides.read import read_slide
-from napari_scfm.viewer import acts, masking, tasks
+from napari_scfm.viewer import acts, tasks
 from napari_scfm.viewer.arrival import show_workbench
+from napari_scfm.viewer.hiding import masking
 from napari_scfm.viewer.open import open_slide
 from napari_scfm.viewer.session import session_of
-from napari_scfm.viewer.session_autosave import autosave_path
-from napari_scfm.viewer.session_file import read_session_file, side_car
-from napari_scfm.viewer.session_save import save_session
-from napari_scfm.widgets import session_autosave, session_dialogs
+from napari_scfm.viewer.sessions.autosave import autosave_path
+from napari_scfm.viewer.sessions.file import read_session_file, side_car
+from napari_scfm.viewer.sessions.save import save_session
+from napari_scfm.widgets.sessions import autosave as session_autosave
+from napari_scfm.widgets.sessions import dialogs as session_dialogs
 
 pytestmark = pytest.mark.gui
 

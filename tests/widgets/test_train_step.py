@@ -12,10 +12,12 @@ from qtpy.QtTest import QTest
 from napari_scfm.errors import ModelError
 from napari_scfm.progress import report
 from napari_scfm.training.settings import TrainSettings
-from napari_scfm.viewer import masking, train_run, training
-from napari_scfm.viewer.curve import Curve
+from napari_scfm.viewer.hiding import masking
 from napari_scfm.viewer.open import open_slide, show_fov
-from napari_scfm.widgets.loss_curve import LossCurve, limits, ticks
+from napari_scfm.viewer.training import choices as training
+from napari_scfm.viewer.training import run as train_run
+from napari_scfm.viewer.training.curve import Curve
+from napari_scfm.widgets.steps.loss_curve import LossCurve, limits, ticks
 
 pytestmark = pytest.mark.gui
 ONE_WINDOW = True

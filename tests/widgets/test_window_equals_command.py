@@ -16,7 +16,8 @@ from napari_scfm.experiments.result import load_result
 from napari_scfm.masks.parts import Disc, RandomEntries
 from napari_scfm.masks.spec import MaskSpec
 from napari_scfm.models.hub import load_model
-from napari_scfm.viewer import acts, masking, picking
+from napari_scfm.viewer import acts
+from napari_scfm.viewer.hiding import masking, picking
 
 pytestmark = pytest.mark.gui
 ONE_WINDOW = True
@@ -100,7 +101,7 @@ def test_the_copied_command_gives_the_same_numbers(
 
 
 def test_an_unsaved_model_cannot_be_copied(workbench, session, slow_model):
-    from napari_scfm.viewer.train_run import take
+    from napari_scfm.viewer.training.run import take
 
     take(session, slow_model())
     masking.hide_genes(session, ["EPCAM"])

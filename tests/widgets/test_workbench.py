@@ -11,7 +11,8 @@ from qtpy.QtGui import QDropEvent
 from qtpy.QtTest import QTest
 
 from napari_scfm.progress import report
-from napari_scfm.viewer import acts, masking, tasks
+from napari_scfm.viewer import acts, tasks
+from napari_scfm.viewer.hiding import masking
 
 pytestmark = pytest.mark.gui
 ONE_WINDOW = True

@@ -1,0 +1,1 @@
+"""A workbench written down: saved whole, opened whole or not at all."""

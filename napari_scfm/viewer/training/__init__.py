@@ -1,0 +1,1 @@
+"""Training from the window: what users meet, the run, trained models."""

@@ -1,0 +1,1 @@
+"""The report dock and its pages."""

@@ -1,0 +1,1 @@
+"""Saving, opening and autosaving sessions: buttons, dialogs, drops."""
