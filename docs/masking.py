@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,7 +71,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--fov", default="F004")
     parser.add_argument("--gene", default="EPCAM", help="that colours the first view")
     parser.add_argument("--model", help="folder of a second model, for example trained")
-    parser.add_argument("--out", default="docs/images/masking", type=Path)
+    parser.add_argument("--out", default="demo/masking", type=Path)
     return parser.parse_args()
 
 
@@ -151,7 +152,7 @@ def export(viewer: Viewer, bench: Workbench, out: Path) -> None:
     with choosing(out / "6_figure.png"):
         press(bench.export, "Save figure")
     finish(bench)
-    with choosing(out):
+    with choosing(Path(tempfile.mkdtemp())):
         press(report_of(viewer).export)
     while not report_of(viewer).session.message.text.startswith("Report written"):
         rest(0.1)
@@ -160,7 +161,7 @@ def export(viewer: Viewer, bench: Workbench, out: Path) -> None:
 
 def again(viewer: Viewer, bench: Workbench, out: Path) -> None:
     """Save the session, open it in another window, compare the two canvases."""
-    path = out / "walk.scfm.json"
+    path = Path(tempfile.mkdtemp()) / "walk.scfm.json"
     with choosing(path):
         press(bench.sessions.save)
     while bench.sessions.path is None:
