@@ -201,7 +201,8 @@ def other_fovs(work: Work) -> AnnData | None:
 
 def compared(work: Work, result: ExperimentResult) -> Comparison:
     """Return truth and prediction of the hidden entries, gene by gene."""
-    warning = flattered(work.model, work.slide, work.fov.name)
+    tested = result.spec.fovs or (work.fov.name,)
+    warning = flattered(work.model, work.slide, *tested)
     more = {"warning": warning} if warning else {}
     about = about_of(work, result.spec.seed, **more)
     return comparison_from(result, work.fov, about)

@@ -8,17 +8,22 @@ make likely. Genes that most cells hide are left out on the tissue's side.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_scfm.errors import ModelError
+from napari_scfm.progress import report
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from napari_scfm.models.baselines.baseline import Pool
+    from napari_scfm.progress import ProgressCallback
 
 LARGEST = 2_000
 """Reference cells that are read at most; drawn at random from more."""
@@ -75,6 +80,44 @@ class Beside:
         known = np.flatnonzero(self.measured[columns])
         values = profiles[:, columns[known]] * scale[:, None]
         counts[np.ix_(self.rows, known)] = values
+
+
+def carried_over(
+    pool: Pool,
+    columns: NDArray[np.intp],
+    name: str,
+    profiles: Callable[[Beside, Callable[[], None]], NDArray[np.float64]],
+    steps: int,
+    said: str,
+    progress: ProgressCallback | None,
+) -> NDArray[np.float64]:
+    """Return counts of the queried cells, carried over from the reference.
+
+    Parameters
+    ----------
+    pool, columns
+        See :meth:`Baseline._predict`.
+    name
+        Of the model, for errors.
+    profiles
+        Returns (rows, genes) of a bag; calls its second argument after each step.
+    steps, said
+        Steps that it takes for a bag, and what it does, for ``progress``.
+
+    Returns
+    -------
+    (queried cells, columns); the gene mean where nothing can be carried over.
+    """
+    found = pool.gene_mean(columns)
+    parts = beside(pool, name)
+    done = itertools.count(1)
+
+    def tell() -> None:
+        report(progress, next(done), steps * len(parts), said)
+
+    for part in parts:
+        part.fill(found, profiles(part, tell), columns)
+    return found
 
 
 def beside(pool: Pool, name: str) -> list[Beside]:

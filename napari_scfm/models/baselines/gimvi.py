@@ -7,16 +7,14 @@ cell's shares are scaled to its visible counts.
 
 from __future__ import annotations
 
-import itertools
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_scfm.models.baselines.baseline import Baseline, Pool, baseline_info
-from napari_scfm.models.baselines.beside import Beside, beside
+from napari_scfm.models.baselines.beside import Beside, carried_over
 from napari_scfm.models.baselines.seeded import seeded
-from napari_scfm.progress import report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -54,17 +52,9 @@ class GimVI(Baseline):
         columns: NDArray[np.intp],
         progress: ProgressCallback | None,
     ) -> NDArray[np.float64]:
-        found = pool.gene_mean(columns)
-        parts = beside(pool, self.info.name)
-        done = itertools.count(1)
-        total = EPOCHS * len(parts)
-
-        def tell() -> None:
-            report(progress, next(done), total, "Training gimVI")
-
-        for part in parts:
-            part.fill(found, _shares(part, tell), columns)
-        return found
+        return carried_over(
+            pool, columns, self.info.name, _shares, EPOCHS, "Training gimVI", progress
+        )
 
 
 def _shares(part: Beside, tell: Callable[[], None]) -> NDArray[np.float64]:

@@ -9,15 +9,13 @@ the mapping; it is scaled to the cell's visible counts.
 
 from __future__ import annotations
 
-import itertools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_scfm.models.baselines.baseline import Baseline, Pool, baseline_info
-from napari_scfm.models.baselines.beside import Beside, beside
+from napari_scfm.models.baselines.beside import Beside, carried_over
 from napari_scfm.models.baselines.seeded import seeded
-from napari_scfm.progress import report
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,19 +49,21 @@ class Tangram(Baseline):
         columns: NDArray[np.intp],
         progress: ProgressCallback | None,
     ) -> NDArray[np.float64]:
-        found = pool.gene_mean(columns)
-        parts = beside(pool, self.info.name)
-        done = itertools.count(1)
-        total = EPOCHS * len(parts)
+        return carried_over(
+            pool,
+            columns,
+            self.info.name,
+            _profiles,
+            EPOCHS,
+            "Mapping with Tangram",
+            progress,
+        )
 
-        def tell() -> None:
-            report(progress, next(done), total, "Mapping with Tangram")
 
-        for part in parts:
-            mapping = _mapping(part, tell)
-            profile = mapping.T @ _rates(part.reference, part.shared)
-            part.fill(found, profile, columns)
-        return np.asarray(found)
+def _profiles(part: Beside, tell: Callable[[], None]) -> NDArray[np.float64]:
+    """Return (rows, genes) what the reference cells on each cell show."""
+    mapping = _mapping(part, tell)
+    return np.asarray(mapping.T @ _rates(part.reference, part.shared))
 
 
 def _rates(

@@ -124,11 +124,12 @@ def advice(model: CellModel, done: int) -> str:
     return ""
 
 
-def flattered(model: CellModel | None, slide: Slide, fov: str) -> str:
+def flattered(model: CellModel | None, slide: Slide, *fovs: str) -> str:
     """Return a warning if a model is scored on what it learned from, or ""."""
     record = record_of(model)
-    if record.get("slide") != slide.name or fov not in record.get("fovs", []):
+    learned = [fov for fov in fovs if fov in record.get("fovs", [])]
+    if record.get("slide") != slide.name or not learned:
         return ""
     held_out = record.get("validation", [])
     go = f" {named(held_out, 3)} was held out." if held_out else ""
-    return f"It learned from {fov}, so these scores flatter it.{go}"
+    return f"It learned from {named(learned, 3)}, so these scores flatter it.{go}"

@@ -76,7 +76,7 @@ class KeepRow(QWidget):
     def _copy(self) -> None:
         line = repeating.command_of(self.session, self._asked())
         QApplication.clipboard().setText(line)
-        self.session.say(f"Copied: {line}")
+        self.session.say(f"Copied: {breakable(line)}")
 
     def ask_save(self) -> None:
         """Ask for a folder and save the result there."""
@@ -116,3 +116,9 @@ def read_report_ahead() -> None:
     """Import what the report needs, charts above all, in a thread; it takes long."""
     if DOCK not in sys.modules:
         Ahead(lambda: importlib.import_module(DOCK))
+
+
+def breakable(line: str, most: int = 300) -> str:
+    """Return a long line that may be wrapped at commas and slashes, to be shown."""
+    shown = line if len(line) <= most else f"{line[:most]}…"
+    return shown.replace(",", ",\u200b").replace("/", "/\u200b")
