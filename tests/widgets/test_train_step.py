@@ -335,7 +335,7 @@ def test_an_annotating_model_names_the_cells(step, session, workbench, finish, v
 
 
 def test_scores_of_what_was_learned_from_are_called_flattering(
-    step, session, workbench, finish, viewer
+    step, session, workbench, finish, viewer, qtbot
 ):
     press(step.train)
     finish()
@@ -345,7 +345,8 @@ def test_scores_of_what_was_learned_from_are_called_flattering(
         box.setChecked(False)
     workbench.compare.run()
     finish()
-    assert "learned from F001" in workbench.compare.status.text()
+    status = workbench.compare.status
+    qtbot.waitUntil(lambda: "learned from F001" in status.text(), timeout=60_000)
     assert "F004 was held out" in workbench.compare.status.text()
 
 
