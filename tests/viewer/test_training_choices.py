@@ -231,6 +231,7 @@ def test_scores_on_what_was_learned_from_carry_a_warning(make_slide):
     model = trained(fovs=["F001"], validation=["F002"], slide=slide.name)
     assert "flatter it. F002 was held out" in flattered(model, slide, "F001")
     assert flattered(model, slide, "F002") == ""
+    assert "learned from F001, so" in flattered(model, slide, "F001", "F002")
     elsewhere = trained(fovs=["F001"], validation=[], slide="another")
     assert flattered(elsewhere, slide, "F001") == ""
 
