@@ -1,0 +1,1 @@
+"""Attention of whole tables: runs, checks, files, and ligand-receptor pairs."""
