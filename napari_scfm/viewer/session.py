@@ -17,6 +17,7 @@ from psygnal import EventedModel, Signal
 from pydantic import ConfigDict, PrivateAttr
 
 if TYPE_CHECKING:
+    import pandas as pd
     from napari.viewer import Viewer
 
     from napari_scfm.masks.history import MaskHistory
@@ -167,20 +168,42 @@ class Clusters:
 
 @dataclass(eq=False)
 class Stream:
-    """Residual attention field of one FOV, with its streamlines.
+    """Attention field of one FOV, with its streamlines as they are drawn.
 
     Attributes
     ----------
     fov, model
         Names.
     field
-        The :class:`~napari_scfm.analysis.attention_field.AttentionField`.
+        The :class:`~napari_scfm.analysis.attention_field.AttentionField` on show.
     lines
         (m, 2) points (x, y) in um, m >= 2, along the flow.
     strength
         (m,) strength along each line, 0..1.
     about
         How it was made.
+    beats
+        (m,) whether the region around each point beats chance.
+    sender
+        (m,) kind that sends more there than its share; -1 for none.
+    kinds
+        Names of the cell types, or of the clusters, that chance keeps apart.
+    palette
+        (kinds, 4) RGBA of each kind.
+    codes
+        (cells,) kind of each cell.
+    look
+        The :class:`~napari_scfm.analysis.streamlines.StreamLook` of the lines.
+    fields
+        The fields of both directions, "received" and "sent", of all cells.
+    attention
+        The :class:`~napari_scfm.models.attention.Attention`; None where a session
+        was opened and the model was not asked again.
+    pair
+        (receiver kind, sender kind) of which alone the field is; None for all.
+    table
+        Attention of each pair of kinds, as
+        :func:`~napari_scfm.analysis.type_table.type_table` says it.
     """
 
     fov: str
@@ -189,6 +212,16 @@ class Stream:
     lines: list[np.ndarray] = field(default_factory=list)
     strength: list[np.ndarray] = field(default_factory=list)
     about: dict[str, Any] = field(default_factory=dict)
+    beats: list[np.ndarray] = field(default_factory=list)
+    sender: list[np.ndarray] = field(default_factory=list)
+    kinds: tuple[str, ...] = ()
+    palette: np.ndarray = field(default_factory=lambda: np.zeros((0, 4)))
+    codes: np.ndarray = field(default_factory=lambda: NO_CELLS)
+    look: Any = None
+    fields: dict[str, Any] = field(default_factory=dict)
+    attention: Any = None
+    pair: tuple[str, str] | None = None
+    table: pd.DataFrame | None = None
 
 
 class Session(EventedModel):

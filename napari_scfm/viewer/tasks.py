@@ -1,4 +1,4 @@
-"""The long work behind Predict, Clusters and Attention, ready to run in a thread.
+"""The long work behind Predict and Clusters, ready to run in a thread.
 
 Each function takes what it needs as values, never the viewer, reports progress and
 returns a result that the session shows or throws away whole.
@@ -6,18 +6,17 @@ returns a result that the session shows or throws away whole.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_scfm import keys
 from napari_scfm.errors import MaskError, ModelError, SlideError
 from napari_scfm.experiments.provenance import provenance
 from napari_scfm.masks.spec import MaskSpec
 from napari_scfm.progress import report
 from napari_scfm.viewer.compared import comparison_from
-from napari_scfm.viewer.session import Clusters, Stream
+from napari_scfm.viewer.session import Clusters
 from napari_scfm.viewer.training.choices import TRAINED
 from napari_scfm.viewer.training.trained import classes_of, flattered
 
@@ -257,65 +256,3 @@ def annotate_cells(work: Work, progress: ProgressCallback | None = None) -> Clus
     values = np.array([classes.index(str(label)) for label in said["label"]])
     about = about_of(work, 0, classes=list(classes))
     return Clusters(work.fov.name, work.model.info.name, values, 0.0, about, classes)
-
-
-def attention_stream(
-    work: Work,
-    layer: int = -1,
-    density: float = 1.0,
-    permutations: int = 99,
-    seed: int = 0,
-    progress: ProgressCallback | None = None,
-) -> Stream:
-    """Return the residual attention field of a FOV and its streamlines.
-
-    The null keeps cell types fixed, or clusters of the model's own embedding where
-    no types are known.
-    """
-    from napari_scfm.analysis.attention_field import attention_field
-
-    table = work.fov.table
-    report(progress, 0, 3, "reading the cells")
-    attention = work.model.attend(table, mask=work.mask, layer=layer, progress=progress)
-    report(progress, 1, 3, "testing against the null")
-    field = attention_field(
-        attention,
-        np.asarray(table.obsm[keys.SPATIAL], dtype=np.float64),
-        strata=strata(work, seed),
-        permutations=permutations,
-        seed=seed,
-        even_keys=True,
-    )
-    report(progress, 2, 3, "drawing the streams")
-    probe = getattr(work.model, "reads_positions", None)
-    about = about_of(
-        work,
-        seed,
-        layer=layer,
-        permutations=permutations,
-        p_value=field.p_value,
-        reads_positions=probe is None or probe(table),
-    )
-    stream = Stream(work.fov.name, work.model.info.name, field, about=about)
-    return redrawn(stream, density)
-
-
-def strata(work: Work, seed: int = 0) -> Any:
-    """Return what the attention null keeps fixed: cell types, else clusters."""
-    from napari_scfm.analysis.clusters import cluster
-
-    table = work.fov.table
-    if keys.CELL_TYPE in table.obs:
-        return np.asarray(table.obs[keys.CELL_TYPE].astype(str))
-    return cluster(work.model.embed(table, mask=work.mask), 1.0, seed).astype(str)
-
-
-def redrawn(stream: Stream, density: float) -> Stream:
-    """Return a stream with its lines drawn at another density."""
-    from napari_scfm.analysis.streamlines import streamlines, strengths
-
-    lines = [line for line in streamlines(stream.field, density) if len(line) >= 2]
-    raw = strengths(stream.field, lines)
-    top = float(np.percentile(np.concatenate(raw), 95)) if raw else 1.0
-    weights = [np.clip(one / (top or 1.0), 0, 1) for one in raw]
-    return replace(stream, lines=lines, strength=weights)

@@ -22,6 +22,7 @@ from napari_scfm.progress import Cancelled
 from napari_scfm.slides.read import read_slide
 from napari_scfm.slides.samples import sample_path
 from napari_scfm.viewer import acts, tasks
+from napari_scfm.viewer.attention.compute import AskedAttention, attention_stream
 from napari_scfm.viewer.hiding import masking
 from napari_scfm.viewer.open import open_slide, show_fov
 from napari_scfm.viewer.session import session_of
@@ -56,7 +57,7 @@ def worked(home):
     session.parts["model source"] = "cellplm-mini"
     work = tasks.work_of(session, "embed")
     session.clusters = tasks.cluster_cells(work, 0.5)
-    session.stream = tasks.attention_stream(work, permutations=9)
+    session.stream = attention_stream(work, AskedAttention(permutations=9))
     session.update({"log": True, "colormap": "magma", "radius": 12.5})
     session.selection = np.array([3, 4, 50])
     viewer.layers["composite blue"].visible = False

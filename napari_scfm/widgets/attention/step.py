@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import Container, FloatSpinBox, SpinBox
 
 from napari_scfm.viewer import tasks
+from napari_scfm.viewer.attention import compute
+from napari_scfm.widgets.attention.share_bar import ShareBar
 from napari_scfm.widgets.step import Context, Step, button, hint
-from napari_scfm.widgets.steps.share_bar import ShareBar
 
 if TYPE_CHECKING:
     from napari_scfm.viewer.session import Stream
@@ -57,10 +59,11 @@ class AttentionStep(Step):
 
     def _start(self) -> None:
         work = tasks.work_of(self.session, "attend")
-        layer, density = self.layer.value, self.density.value
+        look = SimpleNamespace(density=self.density.value)
+        asked = compute.AskedAttention(layer=self.layer.value, look=look)
 
         def task(progress: Any) -> Stream:
-            return tasks.attention_stream(work, layer, density, progress=progress)
+            return compute.attention_stream(work, asked, progress)
 
         self.context.jobs.run("Drawing attention", task, self._done)
 
@@ -79,7 +82,7 @@ class AttentionStep(Step):
             self.context.attempt(self._redraw, stream, density)
 
     def _redraw(self, stream: Stream, density: float) -> None:
-        self.session.stream = tasks.redrawn(stream, density)
+        self.session.stream = compute.relooked(stream, SimpleNamespace(density=density))
 
     def _on_stream(self) -> None:
         stream = self.session.stream
