@@ -45,6 +45,7 @@ _HOME = {
     "run_on_slide": "experiments.slide_experiment",
     "streamlines": "analysis.streamlines",
     "train": "training.train",
+    "type_table": "analysis.type_table",
 }
 
 __all__ = sorted([*_HOME, "__version__"])
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from napari_scfm.analysis.attention_field import AttentionField, attention_field
     from napari_scfm.analysis.clusters import cluster
     from napari_scfm.analysis.streamlines import streamlines
+    from napari_scfm.analysis.type_table import type_table
     from napari_scfm.errors import ScfmError
     from napari_scfm.experiments.influence import influence
     from napari_scfm.experiments.influenced import Influence
