@@ -17,7 +17,6 @@ from psygnal import EventedModel, Signal
 from pydantic import ConfigDict, PrivateAttr
 
 if TYPE_CHECKING:
-    import pandas as pd
     from napari.viewer import Viewer
 
     from napari_scfm.masks.history import MaskHistory
@@ -221,7 +220,7 @@ class Stream:
     fields: dict[str, Any] = field(default_factory=dict)
     attention: Any = None
     pair: tuple[str, str] | None = None
-    table: pd.DataFrame | None = None
+    table: Any = None
 
 
 class Session(EventedModel):
