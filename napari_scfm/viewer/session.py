@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 ColourBy = Literal["nothing", "gene", "type", "counts", "clusters"]
 Tool = Literal["pan", "click", "box", "lasso", "brush", "disc", "stripe"]
 Shown = Literal["truth", "prediction"]
+PartnerWay = Literal["off", "from", "by"]
+PartnerScale = Literal["even", "usual"]
 
 NO_CELLS = np.zeros(0, dtype=np.int64)
 
@@ -194,7 +196,9 @@ class Stream:
     look
         The :class:`~napari_scfm.analysis.streamlines.StreamLook` of the lines.
     fields
-        The fields of both directions, "received" and "sent", of all cells.
+        The fields of both directions, "received" and "sent".
+    whole
+        The same of all pairs of kinds, whatever ``pair`` is.
     attention
         The :class:`~napari_scfm.models.attention.Attention`; None where a session
         was opened and the model was not asked again.
@@ -203,6 +207,10 @@ class Stream:
     table
         Attention of each pair of kinds, as
         :func:`~napari_scfm.analysis.type_table.type_table` says it.
+    options
+        The :class:`~napari_scfm.experiments.attention.asked.FieldOptions` asked for.
+    xy
+        (cells, 2) positions (x, y) in um.
     """
 
     fov: str
@@ -221,6 +229,25 @@ class Stream:
     attention: Any = None
     pair: tuple[str, str] | None = None
     table: Any = None
+    options: Any = None
+    xy: np.ndarray = field(default_factory=lambda: np.zeros((0, 2)))
+    whole: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PartnerLook:
+    """Whose attention a clicked cell shows.
+
+    Attributes
+    ----------
+    way
+        "from": whom it attends to; "by": who attends to it; "off": neither.
+    scale
+        In multiples of an "even" share, or of the key's "usual" one.
+    """
+
+    way: PartnerWay = "from"
+    scale: PartnerScale = "even"
 
 
 class Session(EventedModel):
@@ -231,8 +258,9 @@ class Session(EventedModel):
     ``radius`` (um) belongs to the brush, the disc and the stripe. ``curtain`` is where
     truth ends and prediction begins, 0..1 of the FOV's width; None without a curtain.
     ``cell`` is the row of the cell whose card is open, ``influence`` which cells
-    mattered for it. ``painted`` is emitted with the :class:`Legend` after the cells
-    were recoloured.
+    mattered for it, ``partners`` whom it attends to or who attends to it, drawn as
+    ``partner_look`` says. ``ligand`` is a ligand with a receptor that is on show.
+    ``painted`` is emitted with the :class:`Legend` after the cells were recoloured.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
@@ -261,6 +289,9 @@ class Session(EventedModel):
     stream: Stream | None = None
     cell: int | None = None
     influence: Any = None
+    partners: Any = None
+    partner_look: PartnerLook = PartnerLook()
+    ligand: Any = None
     message: Message = Message()
     busy: str = ""
 

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 import napari_scfm as scfm
+from napari_scfm.experiments.attention.asked import FieldOptions
 from napari_scfm.models.attention import Attention
 from napari_scfm.models.base import CellModel, ModelInfo
 from napari_scfm.models.places_probe import reads_positions
-from napari_scfm.viewer.attention.compute import AskedAttention, attention_stream
+from napari_scfm.viewer.attention.compute import attention_stream
 from napari_scfm.viewer.tasks import Work
 from napari_scfm.widgets.attention.step import BLIND, verdict
 
@@ -47,7 +48,7 @@ def test_the_verdict_says_when_places_play_no_part(places: bool) -> None:
     slide = scfm.read_slide(SLIDE)
     model = Looks(places)
     work = Work(slide, slide.fov(slide.fovs[0]), model, "", "cpu", None)
-    stream = attention_stream(work, AskedAttention(permutations=9))
+    stream = attention_stream(work, FieldOptions(permutations=9))
     assert stream.about["reads_positions"] is places
     assert (BLIND in verdict(stream)) is not places
 

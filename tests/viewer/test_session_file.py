@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from napari.components import ViewerModel
 
 from napari_scfm.errors import ScfmError
+from napari_scfm.experiments.attention.asked import FieldOptions
 from napari_scfm.experiments.result import load_result
 from napari_scfm.experiments.slide_experiment import run_on_slide
 from napari_scfm.experiments.spec import ExperimentSpec
@@ -22,7 +23,7 @@ from napari_scfm.progress import Cancelled
 from napari_scfm.slides.read import read_slide
 from napari_scfm.slides.samples import sample_path
 from napari_scfm.viewer import acts, tasks
-from napari_scfm.viewer.attention.compute import AskedAttention, attention_stream
+from napari_scfm.viewer.attention.compute import attention_stream
 from napari_scfm.viewer.hiding import masking
 from napari_scfm.viewer.open import open_slide, show_fov
 from napari_scfm.viewer.session import session_of
@@ -57,7 +58,7 @@ def worked(home):
     session.parts["model source"] = "cellplm-mini"
     work = tasks.work_of(session, "embed")
     session.clusters = tasks.cluster_cells(work, 0.5)
-    session.stream = attention_stream(work, AskedAttention(permutations=9))
+    session.stream = attention_stream(work, FieldOptions(permutations=9))
     session.update({"log": True, "colormap": "magma", "radius": 12.5})
     session.selection = np.array([3, 4, 50])
     viewer.layers["composite blue"].visible = False

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import Container, FloatSpinBox, SpinBox
 
+from napari_scfm.experiments.attention.asked import FieldOptions
 from napari_scfm.viewer import tasks
 from napari_scfm.viewer.attention import compute
 from napari_scfm.widgets.attention.share_bar import ShareBar
@@ -60,10 +61,10 @@ class AttentionStep(Step):
     def _start(self) -> None:
         work = tasks.work_of(self.session, "attend")
         look = SimpleNamespace(density=self.density.value)
-        asked = compute.AskedAttention(layer=self.layer.value, look=look)
+        asked = FieldOptions(layer=self.layer.value)
 
         def task(progress: Any) -> Stream:
-            return compute.attention_stream(work, asked, progress)
+            return compute.attention_stream(work, asked, progress, look)
 
         self.context.jobs.run("Drawing attention", task, self._done)
 
