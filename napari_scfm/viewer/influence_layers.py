@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Labels, Surface
-from napari.utils.colormaps import Colormap
 
 from napari_scfm.figures.palette import colour_values
+from napari_scfm.viewer import links
 from napari_scfm.viewer.cells import centroids, label_ids
 from napari_scfm.viewer.colouring import label_colormap
 from napari_scfm.viewer.fov_layers import metadata
@@ -75,14 +75,14 @@ def show(viewer: Viewer, session: Session) -> None:
     if made is None or fov is None or "painter" not in session.parts:
         return
     active = viewer.layers.selection.active
-    cells, links = layers = [_cells(session, made), _links(session, made)]
+    cells, lines = layers = [_cells(session, made), _links(session, made)]
     # under the outlines, which tell neighbours of one colour apart
     outlines = session.parts["painter"].layers.outlines
     under = outlines in viewer.layers
     viewer.layers.insert(
         viewer.layers.index(outlines) if under else len(viewer.layers), cells
     )
-    viewer.add_layer(links)
+    viewer.add_layer(lines)
     cells.editable = False
     session.parts["influence layers"] = layers
     session.parts["bind"](layers)
@@ -137,7 +137,7 @@ def _links(session: Session, made: Influence) -> Surface:
     return Surface(
         (vertices[:, ::-1], faces, values),
         name=f"{TITLE}: links",
-        colormap=_with_halo(),
+        colormap=links.with_halo(),
         contrast_limits=(0, 1),
         shading="none",
         blending="translucent_no_depth",
@@ -169,24 +169,7 @@ def wedges(
     values
         (6 n,) 0 in the dark copies, 1 in the links.
     """
-    along = end - starts
-    far = np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-9)
-    unit, side = along / far, along[:, ::-1] / far * (-1, 1)
+    far = np.linalg.norm(end - starts, axis=1)
     room = float(np.min(far)) if len(far) else 1.0
-    wide = room * (_THINNEST + (_WIDEST - _THINNEST) * strength[:, None])
-    rim = 0.05 * room
-    points, numbers = [], []
-    for more, value in ((rim, 0.0), (0.0, 1.0)):
-        base = starts - unit * more
-        half = side * (wide / 2 + more)
-        tip = np.repeat(end[None], len(starts), axis=0) + unit * more
-        points.append(np.stack([base + half, base - half, tip], axis=1).reshape(-1, 2))
-        numbers.append(np.full(3 * len(starts), value))
-    corners = np.concatenate(points)
-    return corners, np.arange(len(corners)).reshape(-1, 3), np.concatenate(numbers)
-
-
-def _with_halo() -> Colormap:
-    """Return the colour of the links, and the dark one of their halo."""
-    colours = [(0.0, 0.0, 0.0, 0.6), (1.0, 0.97, 0.88, 0.95)]
-    return Colormap(np.array(colours), controls=(0, 1), name="links")
+    wide = room * (_THINNEST + (_WIDEST - _THINNEST) * strength)
+    return links.wedges(starts, np.broadcast_to(end, starts.shape), wide, 0.05 * room)

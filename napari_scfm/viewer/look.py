@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from napari_scfm import keys
+from napari_scfm.viewer.attention.partner_map import colours_of
 from napari_scfm.viewer.cells import (
     cell_names,
     cell_types,
@@ -43,10 +44,14 @@ _ALWAYS = ("cell", "type")
 
 @dataclass(eq=False)
 class Look:
-    """Colours of the cells in table order, before the selection dims them."""
+    """Colours of the cells in table order, before the selection dims them.
+
+    ``marked`` if they tell the selected cell themselves, so that none is dimmed.
+    """
 
     rgba: np.ndarray
     legend: Legend
+    marked: bool = False
 
 
 def comparison_of(session: Session) -> Comparison | None:
@@ -78,6 +83,8 @@ def gene_limits(session: Session) -> tuple[float, float]:
 
 def look(session: Session) -> Look:
     """Return the colours that the session asks for."""
+    if session.partners is not None:
+        return Look(*colours_of(session.partners), marked=True)
     painters = {
         "gene": _by_gene,
         "type": _by_type,
@@ -235,6 +242,8 @@ def hover_values(session: Session) -> dict[str, np.ndarray]:
             columns["label predicted"] = np.asarray(made.names)[made.values]
         else:
             columns["cluster"] = made.values
+    if session.partners is not None:
+        columns["attention ×"] = session.partners.times
     labelled = label_ids(session.fov) > 0
     return {name: values[labelled] for name, values in columns.items()}
 

@@ -35,7 +35,9 @@ if TYPE_CHECKING:
     from napari_scfm.slides.slide import Slide
     from napari_scfm.viewer.session import Session
 
-OF_ONE_FOV = ("channel", "cells", "outlines", "stream", "influence")
+OF_ONE_FOV = (
+    "channel", "cells", "outlines", "stream", "influence", "partners", "ligand",
+)  # fmt: skip
 """Roles of layers that go when another FOV's layers come."""
 
 

@@ -48,6 +48,7 @@ _COLOURS = (
     "side_by_side",
     "curtain",
     "fade_uncertain",
+    "partners",
 )
 
 
@@ -119,7 +120,9 @@ class Painter:
         if state == self._painted:
             return
         seen = look(session)
-        rgba = highlight(seen.rgba, session.selection)
+        rgba = seen.rgba
+        if not seen.marked:
+            rgba = highlight(rgba, session.selection)
         if not np.array_equal(rgba, self._rgba):
             cells.colormap = label_colormap(rgba, label_ids(session.fov))
             self._rgba = rgba
@@ -133,7 +136,7 @@ class Painter:
     def _hover(self, cells: Labels) -> None:
         session = self._session
         state = (session.fov.name, session.gene, id(session.comparison))
-        state += (id(session.clusters),)
+        state += (id(session.clusters), id(session.partners))
         if state != self._hovered:
             refresh_hover(cells, session)
             self._hovered = state

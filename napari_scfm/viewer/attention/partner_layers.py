@@ -1,0 +1,161 @@
+"""A clicked cell's partners on the tissue: all cells in colour, links to the first.
+
+A link is a wedge from key to query. While they are drawn the streams step back, and
+side by side, behind a curtain or after another colour was chosen they are not drawn.
+"""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Surface
+
+from napari_scfm.viewer import card
+from napari_scfm.viewer.attention.partners import partners_of
+from napari_scfm.viewer.cells import centroids
+from napari_scfm.viewer.fov_layers import metadata
+from napari_scfm.viewer.links import wedges, with_halo
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+    from napari_scfm.viewer.attention.partner_map import Partners
+    from napari_scfm.viewer.session import PartnerScale, PartnerWay, Session
+
+LAYER = "partner links"
+"""Key of ``session.parts``: the layer of the links."""
+
+BEHIND = 0.18
+"""Opacity of streams behind links."""
+
+_WIDEST, _THINNEST, _RIM = 0.75, 0.3, 0.1
+"""Widths of a link, in distances between neighbouring cells."""
+
+_OTHER_COLOURS = ("colour_by", "gene", "shown", "clusters")
+
+
+def install(viewer: Viewer, session: Session) -> None:
+    """Draw the partners of the session's cell from now on; once per session."""
+    if "on_partners" in session.parts:
+        return
+    card.follow(session)
+    reference = weakref.ref(viewer)
+
+    def refresh(*_: Any) -> None:
+        session.partners = wanted(session)
+
+    def on_partners(*_: Any) -> None:
+        there = reference()
+        if there is not None:
+            show(there, session)
+
+    def on_colours(*_: Any) -> None:
+        if session.partners is not None:
+            session.partner_look = replace(session.partner_look, way="off")
+
+    session.parts["on_partners"] = refresh, on_partners, on_colours
+    for name in ("cell", "stream", "partner_look", "side_by_side", "curtain"):
+        getattr(session.events, name).connect(refresh)
+    for name in _OTHER_COLOURS:
+        getattr(session.events, name).connect(on_colours)
+    session.events.partners.connect(on_partners)
+    # new streams come in full strength
+    session.events.stream.connect(on_partners)
+
+
+def wanted(session: Session) -> Partners | None:
+    """Return the partners that should be on show now."""
+    row = session.cell
+    if row is None or session.fov is None or row >= session.n_cells:
+        return None
+    if session.side_by_side or session.curtain is not None:
+        return None
+    return partners_of(session, row, session.partner_look)
+
+
+def look_at(
+    session: Session, way: PartnerWay, scale: PartnerScale | None = None
+) -> None:
+    """Show whom the cell attends to ("from"), who attends to it ("by"), or neither."""
+    look = session.partner_look
+    if way != "off":
+        session.update({"side_by_side": False, "curtain": None})
+    new = replace(look, way=way, scale=scale or look.scale)
+    session.partner_look = new
+    if new == look:
+        session.partners = wanted(session)
+
+
+def show(viewer: Viewer, session: Session) -> None:
+    """Draw the links of the session's partners in place of those before."""
+    made, layer = session.partners, session.parts.get(LAYER)
+    _step_back(session, made is not None)
+    if made is None or not made.top:
+        session.parts.pop(LAYER, None)
+        if layer in viewer.layers:
+            viewer.layers.remove(layer)
+        return
+    about = metadata(session.slide, session.fov, "partners") | {
+        "description": made.legend.note,
+        "model": made.model,
+        "orientation": "key -> query",
+    }
+    data, name = links_of(session, made), f"{made.title} ({made.model})"
+    if layer in viewer.layers:
+        layer.data, layer.name, layer.metadata = data, name, about
+        return
+    layer = Surface(
+        data,
+        name=name,
+        colormap=with_halo(),
+        contrast_limits=(0, 1),
+        shading="none",
+        blending="translucent_no_depth",
+        metadata=about,
+        units=("um", "um"),
+    )
+    active = viewer.layers.selection.active
+    viewer.add_layer(layer)
+    session.parts[LAYER] = layer
+    session.parts["bind"]([layer])
+    if active is not None and active in viewer.layers:
+        viewer.layers.selection.active = active
+
+
+def links_of(
+    session: Session, made: Partners
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the triangles of the links, (y, x), for napari."""
+    xy = centroids(session.fov.table)
+    rows = np.array([cell.row for cell in made.top])
+    times = made.times[rows]
+    there = xy[rows]
+    here = np.broadcast_to(xy[made.row], there.shape)
+    ends = (there, here) if made.look.way == "from" else (here, there)
+    room = spacing(session)
+    wide = room * (_THINNEST + (_WIDEST - _THINNEST) * times / times.max())
+    vertices, faces, values = wedges(*ends, wide, _RIM * room)
+    return vertices[:, ::-1], faces, values
+
+
+def spacing(session: Session) -> float:
+    """Return the distance between neighbouring cells of the FOV, um."""
+    xy = centroids(session.fov.table)
+    area = float(np.prod(np.ptp(xy, axis=0)))
+    return float(np.sqrt(max(area, 1.0) / max(len(xy), 1)))
+
+
+def _step_back(session: Session, back: bool) -> None:
+    """Let streams fade behind the links, or come forward again."""
+    forward = session.parts.setdefault("stream opacity", {})
+    for layer in session.parts.get("stream layers", []):
+        if back and layer not in forward:
+            forward[layer] = layer.opacity
+            layer.opacity = min(layer.opacity, BEHIND)
+        elif not back and layer in forward:
+            layer.opacity = forward[layer]
+    if not back:
+        forward.clear()
