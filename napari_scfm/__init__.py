@@ -31,6 +31,7 @@ _HOME = {
     "cluster": "analysis.clusters",
     "export_figure": "figures.export",
     "influence": "experiments.influence",
+    "ligand_receptor": "experiments.attention.ligands",
     "list_models": "models.hub",
     "load_model": "models.hub",
     "load_result": "experiments.result",
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from napari_scfm.analysis.streamlines import streamlines
     from napari_scfm.analysis.type_table import type_table
     from napari_scfm.errors import ScfmError
+    from napari_scfm.experiments.attention.ligands import ligand_receptor
     from napari_scfm.experiments.influence import influence
     from napari_scfm.experiments.influenced import Influence
     from napari_scfm.experiments.perturb import perturb

@@ -1,0 +1,387 @@
+"""Ligand-receptor pairs beside attention, over neighbouring cells.
+
+Attention names no molecule. Here a pair of molecules is laid beside it as a layer of
+its own: how much ligand a sender holds times how much receptor a receiver holds, and
+the rank correlation of that product with the model's attention over the same pairs of
+neighbours. Chance is what the field's null calls chance: receivers stay, the keys
+change places. A model reads both genes, so that a correlation beyond chance says what
+its attention follows; it is not evidence of communication.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+from scipy import sparse
+from scipy.stats import rankdata
+
+from napari_scfm import keys
+from napari_scfm.errors import ScfmError
+from napari_scfm.experiments.attention.molecules import (
+    Levels,
+    held_molecules,
+    molecules,
+)
+from napari_scfm.experiments.attention.near import (
+    NEIGHBOURS,
+    NearAttention,
+    NearPairs,
+    Null,
+    near_pairs,
+)
+from napari_scfm.progress import report
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import pandas as pd
+    from anndata import AnnData
+
+    from napari_scfm.models.attention import Attention
+    from napari_scfm.progress import ProgressCallback
+
+NULL: Final[Null] = "shift"
+_NULL_WORDS: Final = {
+    "shift": "shifts of the map of keys",
+    "keys": "exchanges of keys between cells of a kind",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class LigandReceptor:
+    """One ligand-receptor pair beside the attention of the same cells.
+
+    Attributes
+    ----------
+    ligand, receptor
+        As asked for.
+    genes
+        The table's names of the ligand's subunits, and of the receptor's.
+    pairs
+        Receivers and senders.
+    product
+        (m,) level of the ligand in the sender times that of the receptor in the
+        receiver; levels are log1p of counts at equal depth.
+    attention
+        (m,) attention of the pairs in multiples of an even share, less what popular
+        keys and the layout of cell types explain.
+    received, sent
+        (n,) mean product over a cell's senders, and over its receivers; NaN without.
+    spearman
+        Rank correlation of product and attention; NaN where either is constant.
+    expected
+        Its mean under the null.
+    p_value
+        ``(1 + b) / (1 + B)``, two-sided around that mean; NaN where there is no
+        correlation, or without permutations.
+    permutations, null
+        B, and what was exchanged.
+    """
+
+    ligand: str
+    receptor: str
+    genes: tuple[tuple[str, ...], tuple[str, ...]]
+    pairs: NearPairs
+    product: np.ndarray
+    attention: np.ndarray
+    received: np.ndarray
+    sent: np.ndarray
+    spearman: float
+    expected: float
+    p_value: float
+    permutations: int
+    null: Null
+    about: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def n_pairs(self) -> int:
+        """Number of pairs of neighbours."""
+        return len(self.pairs)
+
+    @property
+    def name(self) -> str:
+        """Both molecules: ``CXCL12 → CXCR4``."""
+        return f"{self.ligand} → {self.receptor}"
+
+    @property
+    def sentence(self) -> str:
+        """What was found, in one sentence."""
+        if np.isnan(self.spearman):
+            return (
+                f"{self.name}: no rank correlation with model attention, as one of "
+                f"them is the same over all {self.n_pairs:,} pairs of neighbours."
+            )
+        text = (
+            f"{self.name}: rank correlation with model attention "
+            f"{self.spearman:+.3f} over {self.n_pairs:,} pairs of neighbours"
+        )
+        if np.isnan(self.p_value):
+            return text + "."
+        return (
+            f"{text}, {self.expected:+.3f} by chance (p = {self.p_value:.2g}, "
+            f"{self.permutations} {_NULL_WORDS[self.null]})."
+        )
+
+
+class _Correlated(NamedTuple):
+    observed: np.ndarray
+    expected: np.ndarray
+    spread: np.ndarray
+    p_value: np.ndarray
+    n_both: np.ndarray
+    mean: np.ndarray
+
+
+def ligand_receptor(
+    table: AnnData,
+    attention: Attention,
+    ligand: str,
+    receptor: str,
+    *,
+    neighbours: int | None = NEIGHBOURS,
+    radius: float | None = None,
+    permutations: int = 99,
+    seed: int = 0,
+    strata: Sequence[object] | np.ndarray | None = None,
+    null: Null = NULL,
+    progress: ProgressCallback | None = None,
+) -> LigandReceptor:
+    """Lay a ligand-receptor pair beside attention, and say how they correlate.
+
+    Parameters
+    ----------
+    table
+        Raw counts, with ``obsm["spatial"]`` in um.
+    attention
+        (n, n) of the same cells.
+    ligand, receptor
+        Genes, or complexes with subunits joined by "_".
+    neighbours
+        Senders of each cell: so many nearest cells of its FOV.
+    radius
+        All cells within this many um instead.
+    permutations, seed
+        B of the null, and its seed.
+    strata
+        (n,) cell types or clusters whose layout counts as explained; default: the
+        table's cell types, where it has them.
+    null
+        "shift" or "keys", see :meth:`.NearAttention.exchanged`.
+    progress
+        Told after each permutation; Cancelled raised in it stops.
+
+    Raises
+    ------
+    ScfmError
+        If the panel lacks a gene (all that it lacks are named), no cell has a
+        neighbour, or lengths do not fit.
+    """
+    found = molecules(table, [ligand, receptor])
+    near = _near(table, attention, neighbours, radius, strata)
+    levels, pairs = Levels(table), near.pairs
+    product = _product(levels, found[ligand], found[receptor], pairs)
+    rest = near.residual()
+    made = _correlate(near, [product], rest, null, permutations, seed, progress)
+    names = table.var_names
+    return LigandReceptor(
+        ligand=ligand,
+        receptor=receptor,
+        genes=(tuple(names[[*found[ligand]]]), tuple(names[[*found[receptor]]])),
+        pairs=pairs,
+        product=product,
+        attention=rest,
+        received=pairs.received(product),
+        sent=pairs.sent(product),
+        spearman=float(made.observed[0]),
+        expected=float(made.expected[0]),
+        p_value=float(made.p_value[0]),
+        permutations=permutations,
+        null=null,
+    )
+
+
+def rank_pairs(
+    table: AnnData,
+    attention: Attention,
+    pairs: Iterable[tuple[str, str]],
+    *,
+    neighbours: int | None = NEIGHBOURS,
+    radius: float | None = None,
+    permutations: int = 99,
+    seed: int = 0,
+    strata: Sequence[object] | np.ndarray | None = None,
+    null: Null = NULL,
+    progress: ProgressCallback | None = None,
+) -> pd.DataFrame:
+    """Rank all ligand-receptor pairs that the panel holds by their correlation.
+
+    One set of permutations serves all pairs. With B permutations no p-value is
+    below ``1 / (1 + B)``, and no q-value below that times the pairs over those that
+    reach it: for hundreds of pairs ask for 999.
+
+    Parameters
+    ----------
+    pairs
+        (ligand, receptor); those of which the panel lacks a gene are left out.
+    table, attention, neighbours, radius, permutations, seed, strata, null, progress
+        See :func:`ligand_receptor`.
+
+    Returns
+    -------
+    DataFrame, the surest pair first: ligand, receptor, ligand_genes, receptor_genes
+    (the table's names), spearman, expected (mean under the null), z (difference in
+    the null's standard deviations), p_value, q_value (Benjamini and Hochberg 1995),
+    n_pairs, n_both (pairs of cells with both molecules), mean_product.
+
+    Raises
+    ------
+    ScfmError
+        If the panel holds none of the pairs, or as in :func:`ligand_receptor`.
+    """
+    import pandas as pd
+
+    asked = list(dict.fromkeys((str(a).strip(), str(b).strip()) for a, b in pairs))
+    found = held_molecules(table, [name for pair in asked for name in pair])
+    held = [pair for pair in asked if pair[0] in found and pair[1] in found]
+    if not held:
+        raise ScfmError(
+            f"The panel of {table.n_vars} genes holds both genes of none of the "
+            f"{len(asked)} pairs.",
+            "Name another resource, or one for this species.",
+        )
+    near = _near(table, attention, neighbours, radius, strata)
+    levels, places = Levels(table), near.pairs
+    products = (_product(levels, found[a], found[b], places) for a, b in held)
+    made = _correlate(
+        near, products, near.residual(), null, permutations, seed, progress
+    )
+    frame = pd.DataFrame(held, columns=["ligand", "receptor"])
+    names = table.var_names
+    for side, place in (("ligand_genes", 0), ("receptor_genes", 1)):
+        frame[side] = ["+".join(names[[*found[pair[place]]]]) for pair in held]
+    frame["spearman"], frame["expected"] = made.observed, made.expected
+    frame["z"] = _over(made.observed - made.expected, made.spread)
+    frame["p_value"], frame["q_value"] = made.p_value, adjusted(made.p_value)
+    frame["n_pairs"] = len(places)
+    frame["n_both"], frame["mean_product"] = made.n_both, made.mean
+    order = np.lexsort((-frame["z"].abs().fillna(0), frame["p_value"].fillna(2)))
+    return frame.iloc[order].reset_index(drop=True)
+
+
+def _near(
+    table: AnnData,
+    attention: Attention,
+    neighbours: int | None,
+    radius: float | None,
+    strata: Sequence[object] | np.ndarray | None,
+) -> NearAttention:
+    labels = None if strata is None else np.asarray(strata)
+    if labels is None and keys.CELL_TYPE in table.obs:
+        labels = np.asarray(table.obs[keys.CELL_TYPE].astype(str))
+    n = attention.n_cells
+    given = {table.n_obs, n if labels is None else len(labels)}
+    if given != {n}:
+        raise ScfmError(
+            f"The attention has {n} cells, but there are {table.n_obs} rows in the "
+            f"table{'' if labels is None else f' and {len(labels)} strata'}.",
+            "Give one of each per cell.",
+        )
+    if keys.SPATIAL not in table.obsm:
+        raise ScfmError(
+            "The table has no positions.", f"Put um into obsm[{keys.SPATIAL!r}]."
+        )
+    xy = np.asarray(table.obsm[keys.SPATIAL], dtype=np.float64)[:, :2]
+    near = near_pairs(xy, attention.homes(), neighbours, radius)
+    return NearAttention(attention, near, xy, labels)
+
+
+def _product(
+    levels: Levels, ligand: Sequence[int], receptor: Sequence[int], pairs: NearPairs
+) -> np.ndarray:
+    return np.asarray(
+        levels.of(ligand)[pairs.senders] * levels.of(receptor)[pairs.receivers]
+    )
+
+
+class _Ranks(NamedTuple):
+    """Ranks of products less the rank that all zeros share, so mostly nothing.
+
+    Against values whose mean is 0 they give the same sums as the ranks themselves.
+    """
+
+    above: sparse.csr_array
+    length: np.ndarray
+    n_both: np.ndarray
+    mean: np.ndarray
+
+    @classmethod
+    def of(cls, products: Iterable[np.ndarray], count: int) -> _Ranks:
+        starts, columns, values = [0], [], []
+        length, mean = [], []
+        for product in products:
+            some = np.flatnonzero(product)
+            zeros = count - len(some)
+            rank = rankdata(product[some]) + zeros
+            square = float(np.square(rank - (count + 1) / 2).sum())
+            square += zeros * ((zeros + 1) / 2 - (count + 1) / 2) ** 2
+            columns.append(some)
+            values.append(rank - (zeros + 1) / 2)
+            starts.append(starts[-1] + len(some))
+            length.append(np.sqrt(square))
+            mean.append(float(product.mean()))
+        above = sparse.csr_array(
+            (np.concatenate(values), np.concatenate(columns), np.array(starts)),
+            shape=(len(length), count),
+        )
+        return cls(above, np.array(length), np.diff(starts), np.array(mean))
+
+    def correlation(self, values: np.ndarray) -> np.ndarray:
+        """Return (products,) Spearman's correlation with (m,) values."""
+        rank = rankdata(values) - (len(values) + 1) / 2
+        return _over(self.above @ rank, self.length * np.linalg.norm(rank))
+
+
+def _correlate(
+    near: NearAttention,
+    products: Iterable[np.ndarray],
+    rest: np.ndarray,
+    null: Null,
+    permutations: int,
+    seed: int,
+    progress: ProgressCallback | None,
+) -> _Correlated:
+    """Return rank correlations of products with the rest, and with its copies."""
+    ranks = _Ranks.of(products, len(rest))
+    rounds = [ranks.correlation(rest)]
+    for copy in near.exchanged(null, permutations, seed):
+        rounds.append(ranks.correlation(copy))
+        report(progress, len(rounds) - 1, permutations, "chance of the correlation")
+    all_rounds = np.stack(rounds)
+    # the data are one of the draws, so that the p-value is exact
+    expected, spread = all_rounds.mean(axis=0), all_rounds.std(axis=0)
+    away = np.abs(all_rounds - expected)
+    beyond = (away[1:] >= away[0] * (1 - 1e-9)).sum(axis=0)
+    p = np.where(np.isnan(rounds[0]), np.nan, (1 + beyond) / (1 + permutations))
+    if not permutations:
+        expected = p = np.full(len(p), np.nan)
+    return _Correlated(rounds[0], expected, spread, p, ranks.n_both, ranks.mean)
+
+
+def _over(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+    out = np.full(np.shape(above), np.nan)
+    return np.asarray(np.divide(above, below, out=out, where=below > 0))
+
+
+def adjusted(p_values: np.ndarray) -> np.ndarray:
+    """Return p-values adjusted for their number (Benjamini and Hochberg 1995).
+
+    NaN stays NaN and is not counted.
+    """
+    out = np.full(len(p_values), np.nan)
+    known = np.flatnonzero(~np.isnan(p_values))
+    order = known[np.argsort(p_values[known])]
+    raised = p_values[order] * len(order) / np.arange(1, len(order) + 1)
+    out[order] = np.minimum.accumulate(raised[::-1])[::-1].clip(max=1)
+    return out
