@@ -9,6 +9,7 @@ they are, as in the null of the attention field.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
@@ -20,6 +21,7 @@ from napari_scfm.errors import ScfmError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from napari_scfm.analysis.null import Strata
     from napari_scfm.models.attention import Attention
 
 Null = Literal["shift", "keys"]
@@ -180,7 +182,7 @@ class NearAttention:
         # what a cell pays to itself says nothing of neighbours
         weights[taken == receivers] = np.nan
         weights = _evened(weights, self.pairs)
-        kinds = self._pair_kinds()
+        kinds = self._pair_kinds
         # a sum of many single-precision products knows no more digits than these
         rest = weights - _means(kinds, weights, int(kinds.max(initial=0)) + 1)[kinds]
         return np.zeros_like(rest) if rest.std() < _FLAT else rest
@@ -194,20 +196,22 @@ class NearAttention:
         ----------
         null
             "shift": the map of the keys is shifted over its bag as a whole, round
-            the edges, and each cell takes the key that comes to lie nearest to it.
+            the edges, and each cell takes the key of the cell of its stratum that
+            comes to lie nearest to it. Keeps how alike the keys of neighbours are.
             "keys": keys are exchanged between the cells of a stratum.
         permutations, seed
             How many, and of the draws.
         """
-        homes = self.attention.homes()
-        if null == "keys":
-            groups = stratify(homes, self.xy, self.strata)
-            orders = groups.permutations(permutations, seed)
-        else:
-            orders = shifts(self.xy, homes, permutations, seed)
+        groups = stratify(self.attention.homes(), self.xy, self.strata)
+        orders = (
+            groups.permutations(permutations, seed)
+            if null == "keys"
+            else shifts(self.xy, self.attention.homes(), groups, permutations, seed)
+        )
         for order in orders:
             yield self.residual(order)
 
+    @cached_property
     def _pair_kinds(self) -> np.ndarray:
         if self.strata is None:
             return np.zeros(len(self.pairs), dtype=np.intp)
@@ -228,22 +232,27 @@ def _evened(weights: np.ndarray, pairs: NearPairs) -> np.ndarray:
 
 
 def shifts(
-    xy: np.ndarray, homes: np.ndarray, count: int, seed: int
+    xy: np.ndarray, homes: np.ndarray, strata: Strata, count: int, seed: int
 ) -> Iterator[np.ndarray]:
     """Yield (n,) cell whose key each cell takes when the map of keys is shifted.
 
-    Shifts are uniform over the bounding box of each bag and go round its edges. A
-    cell may be taken more than once, another not at all.
+    Shifts are uniform over the bounding box of each bag and go round its edges; a
+    cell takes the key of the nearest cell of its own stratum. A cell may be taken
+    more than once, another not at all.
     """
     rng = np.random.default_rng(seed)
-    bags = [np.flatnonzero(homes == home) for home in np.unique(homes[homes >= 0])]
-    low = [xy[cells].min(axis=0) for cells in bags]
-    size = [np.ptp(xy[cells], axis=0) for cells in bags]
-    trees = [cKDTree(xy[cells]) for cells in bags]
+    bags = np.unique(homes, return_inverse=True)[1]
+    low = np.stack([xy[bags == bag].min(axis=0) for bag in range(bags.max() + 1)])
+    size = np.stack([np.ptp(xy[bags == bag], axis=0) for bag in range(len(low))])
+    size[size == 0] = 1
+    groups = [
+        np.flatnonzero(strata.codes == code) for code in range(strata.codes.max() + 1)
+    ]
+    trees = [cKDTree(xy[cells]) for cells in groups]
     for _ in range(count):
-        order = np.arange(len(xy))
-        for cells, corner, box, tree in zip(bags, low, size, trees, strict=True):
-            moved = xy[cells] - corner + rng.random(2) * box
-            moved %= np.where(box > 0, box, 1)
-            order[cells] = cells[tree.query(moved + corner)[1]]
+        step = rng.random(size.shape) * size
+        moved = low[bags] + (xy - low[bags] + step[bags]) % size[bags]
+        order = np.empty(len(xy), dtype=np.intp)
+        for cells, tree in zip(groups, trees, strict=True):
+            order[cells] = cells[tree.query(moved[cells])[1]]
         yield order
