@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from napari_scfm.masks.mask import Mask
     from napari_scfm.models.attention import Attention
+    from napari_scfm.models.attention.asked import Layer, Weighting
     from napari_scfm.progress import ProgressCallback
 
 
@@ -104,15 +105,42 @@ class CellModel(ABC):
         observed cells nearest to it; others refuse.
         """
 
+    @property
+    def attention_shape(self) -> tuple[int, int]:
+        """(layers, heads) of its attention; (0, 0) for a model that has none."""
+        return 0, 0
+
     def attend(
         self,
         table: AnnData,
         *,
         mask: Mask | None = None,
-        layer: int = -1,
+        layer: Layer = -1,
+        head: int | None = None,
+        weighting: Weighting = "weights",
         progress: ProgressCallback | None = None,
     ) -> Attention:
-        """Return the attention of a layer, ``A[i, j]`` = query i from key j."""
+        """Return the attention of a layer, ``A[i, j]`` = query i from key j.
+
+        Parameters
+        ----------
+        table, mask, progress
+            As for :meth:`embed`.
+        layer
+            From 0, negative from the last, or "rollout": all layers as one, the
+            product of ``(A_l + I) / 2`` with rows that sum to 1.
+        head
+            From 0, or None for the mean of the heads. A rollout takes the mean.
+        weighting
+            "weights" as they are, or "values": key j times the length of what it
+            moves, ``|W_o W_v x_j|`` of each head.
+
+        Raises
+        ------
+        ModelError
+            If the model cannot attend, or has no such layer, head or weighting; see
+            :attr:`attention_shape`.
+        """
         raise self._cannot("attend")
 
     def fit(

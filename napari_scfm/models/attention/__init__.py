@@ -11,5 +11,6 @@ from __future__ import annotations
 
 from napari_scfm.models.attention.attention import Attention
 from napari_scfm.models.attention.block import Block, Matrix
+from napari_scfm.models.attention.layers import rollout
 
-__all__ = ["Attention", "Block", "Matrix"]
+__all__ = ["Attention", "Block", "Matrix", "rollout"]

@@ -19,7 +19,7 @@ from napari_scfm.models.cellplm.blocks import EPS, run_layers
 from napari_scfm.models.cellplm.linear import Linear
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
 
 
 @dataclass(frozen=True)
@@ -49,12 +49,27 @@ class Flows:
     allocation: Tensor
     competition: Tensor
 
-    def factors(self) -> tuple[Tensor, Tensor]:
-        """Return (cells, width) factors F, G: head mean of A = F @ G.T."""
-        heads = self.query.shape[0]
-        receive = (self.allocation * self.sink / heads).unsqueeze(-1) * self.query
-        send = self.competition.unsqueeze(-1) * self.key
-        return _join(receive), _join(send)
+    def factors(
+        self, head: int | None = None, worth: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return factors F, G of the attention, ``A = F @ G.T``.
+
+        Parameters
+        ----------
+        head
+            From 0: (cells, d) factors of this head. None: (cells, width) factors of
+            the mean over heads.
+        worth
+            (heads, cells) multiplies the weights on each key, head by head.
+        """
+        send = self.competition if worth is None else self.competition * worth
+        if head is not None:
+            receive = self.allocation[head] * self.sink[head]
+            query, key = self.query[head], self.key[head]
+            return receive.unsqueeze(-1) * query, send[head].unsqueeze(-1) * key
+        receive = self.allocation * self.sink / self.query.shape[0]
+        query, key = receive.unsqueeze(-1) * self.query, send.unsqueeze(-1) * self.key
+        return _join(query), _join(key)
 
 
 def _join(x: Tensor) -> Tensor:
@@ -117,6 +132,20 @@ class FlowAttention(nn.Module):
         sent = flows.value * flows.competition.unsqueeze(-1)
         taken = flows.query @ (flows.key.transpose(1, 2) @ sent)
         return _join(taken * (flows.allocation * flows.sink).unsqueeze(-1))
+
+    def worth(self, flows: Flows) -> Tensor:
+        """Return (heads, cells) how long the vector is that each key moves.
+
+        ``|W_o v_j|`` with the head's part of the output projection, without its bias
+        (Kobayashi et al., EMNLP 2020, eq. 4: the norm of the transformed vector).
+        """
+        weight = self.out_projection.weight
+        parts = weight.view(len(weight), self.heads, -1)
+        # |W v| = |R v| for W = Q R, which never holds a (cells, width) array
+        square = torch.linalg.qr(parts.transpose(0, 1).float(), mode="r").R
+        moved = flows.value.float() @ square.transpose(1, 2)
+        found: Tensor = moved.norm(dim=-1).to(flows.competition.dtype)
+        return found
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (cells, width)."""
@@ -207,17 +236,30 @@ class FlowEncoder(nn.Module):
         tick
             Told the position of each layer before it starts, at inference.
         """
-        return self._run(len(self.layers), x, tick)
+        return self._run(range(len(self.layers)), x, tick)
 
     def _run(
-        self, number: int, x: Tensor, tick: Callable[[int], None] | None = None
+        self,
+        layers: range,
+        x: Tensor,
+        tick: Callable[[int], None] | None = None,
     ) -> Tensor:
-        chosen = [m for m in self.layers[:number] if isinstance(m, EncoderLayer)]
+        chosen = [self._layer(number) for number in layers]
         if torch.is_inference_mode_enabled() and not self.training:
-            return run_layers(chosen, x, self.block, tick)
+
+            def told(number: int) -> None:
+                if tick is not None:
+                    tick(layers.start + number)
+
+            return run_layers(chosen, x, self.block, told)
         for layer in chosen:
             x = layer(x)
         return x
+
+    def _layer(self, number: int) -> EncoderLayer:
+        layer = self.layers[number]
+        assert isinstance(layer, EncoderLayer)
+        return layer
 
     def flows(
         self, x: Tensor, layer: int, tick: Callable[[int], None] | None = None
@@ -232,6 +274,25 @@ class FlowEncoder(nn.Module):
             Position from 0, or negative from the end.
         """
         chosen = range(len(self.layers))[layer]
-        last = self.layers[chosen]
-        assert isinstance(last, EncoderLayer)
-        return last.self_attn.flows(last.norm1(self._run(chosen, x, tick)))
+        return next(iter(self.walk(x, [chosen], tick)))[1]
+
+    def walk(
+        self,
+        x: Tensor,
+        layers: Iterable[int],
+        tick: Callable[[int], None] | None = None,
+    ) -> Iterator[tuple[FlowAttention, Flows]]:
+        """Yield the attention of some layers with its flows, running what is between.
+
+        Parameters
+        ----------
+        x, tick
+            See :meth:`forward`.
+        layers
+            Positions from 0, in order.
+        """
+        done = 0
+        for number in layers:
+            x = self._run(range(done, number), x, tick)
+            done, layer = number, self._layer(number)
+            yield layer.self_attn, layer.self_attn.flows(layer.norm1(x))

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from napari_scfm.errors import ModelError
+from napari_scfm.models.cellplm.attending import attended
 from napari_scfm.models.cellplm.blocks import cell_blocks
 from napari_scfm.models.cellplm.embedder import Embedder
 from napari_scfm.models.cellplm.sums import GeneSums
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     import numpy as np
     from anndata import AnnData
 
-    from napari_scfm.models.cellplm.flow import Flows
+    from napari_scfm.models.attention.asked import Asked
+    from napari_scfm.models.attention.block import Block
     from napari_scfm.models.cellplm.latent import Drawn
     from napari_scfm.models.cellplm.network import CellPLMNetwork
     from napari_scfm.models.cellplm.reading import Bag
@@ -114,19 +116,19 @@ class Inference:
 
         return self.spared(act)
 
-    def flows(
+    def attended(
         self,
         table: AnnData,
         bag: Bag,
         rows: np.ndarray,
-        layer: int,
+        asked: Asked,
         tick: Callable[[int], None] | None = None,
-    ) -> Flows:
-        """Return the attention flows of one layer; see :meth:`latent`."""
+    ) -> Block:
+        """Return the attention of a bag; see :meth:`latent`."""
 
-        def act() -> Flows:
+        def act() -> Block:
             start, _ = self._start(table, bag, rows)
-            return self.network.encoder.flows(start, layer, tick)
+            return attended(self.network.encoder, start, bag.cells, asked, tick)
 
         return self.spared(act)
 

@@ -16,7 +16,8 @@ from torch import Tensor
 
 from napari_scfm import keys
 from napari_scfm.errors import ModelError, named
-from napari_scfm.models.attention import Attention, Block
+from napari_scfm.models.attention import Attention
+from napari_scfm.models.attention.asked import asked
 from napari_scfm.models.base import CellModel, ModelInfo
 from napari_scfm.models.cellplm.annotation import CLASSES, told
 from napari_scfm.models.cellplm.checkpoint import (
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
     from napari_scfm.masks.mask import Mask
+    from napari_scfm.models.attention.asked import Layer, Weighting
     from napari_scfm.models.cellplm.config import CellPLMConfig
     from napari_scfm.models.cellplm.files import Files
     from napari_scfm.models.cellplm.network import CellPLMNetwork
@@ -214,43 +216,51 @@ class CellPLM(CellModel):
             self._note(note)
         return values
 
+    @property
+    def attention_shape(self) -> tuple[int, int]:
+        """(layers, heads)."""
+        return self.config.enc_layers, self.config.enc_head
+
     def attend(
         self,
         table: AnnData,
         *,
         mask: Mask | None = None,
-        layer: int = -1,
+        layer: Layer = -1,
+        head: int | None = None,
+        weighting: Weighting = "weights",
         progress: ProgressCallback | None = None,
     ) -> Attention:
-        """Return the head mean of one layer's attention, as factors.
+        """Return the attention of a layer, or of all layers, as factors.
+
+        Never a cell x cell matrix: time and memory are linear in the cells.
 
         Parameters
         ----------
         table, mask
             What to read and what to hide.
         layer
-            From 0, or negative from the last. Layer 0 has not yet seen any
-            neighbour.
+            From 0, or negative from the last; layer 0 has not yet seen any
+            neighbour. Or "rollout": all layers as one, see
+            :func:`napari_scfm.models.attention.layers.rollout`.
+        head
+            From 0, or None for the mean of the heads.
+        weighting
+            "weights" as they are, or "values": times the length of the vector that
+            the key moves (Kobayashi et al., EMNLP 2020), head by head.
         progress
-            Told once per bag.
+            Told once per bag, and per layer of a large bag.
 
         Raises
         ------
         ModelError
-            If there is no such layer, no gene of the table is known, or counts
-            are negative or missing.
+            If there is no such layer, head or weighting, no gene of the table is
+            known, or counts are negative or missing.
         """
-        layers = self.config.enc_layers
-        if not -layers <= layer < layers:
-            raise ModelError(
-                f"Model {self.info.name} has {layers} layers, there is no {layer}.",
-                f"Ask for 0 to {layers - 1}, or -1 for the last.",
-            )
-        blocks = []
+        name = self.info.name
+        what = asked(name, self.attention_shape, layer, head, weighting)
         with torch.inference_mode():
-            for bag, flows in self._passes(table, mask, progress).flows(layer):
-                query, key = (f.cpu().numpy() for f in flows.factors())
-                blocks.append(Block(bag.cells, query=query, key=key))
+            blocks = list(self._passes(table, mask, progress).attention(what))
         return Attention(blocks, table.n_obs)
 
     def class_scores(

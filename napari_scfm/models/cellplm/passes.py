@@ -19,8 +19,9 @@ from napari_scfm.progress import report
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from napari_scfm.models.attention.asked import Asked
+    from napari_scfm.models.attention.block import Block
     from napari_scfm.models.cellplm.config import CellPLMConfig
-    from napari_scfm.models.cellplm.flow import Flows
     from napari_scfm.models.cellplm.inference import Inference
     from napari_scfm.models.cellplm.predicting import Predictions
     from napari_scfm.models.cellplm.reading import Bag, TableReading
@@ -114,11 +115,11 @@ class Passes:
                 self.runs.latent(reading.table, bag, reading.rows, uniform, tick),
             )
 
-    def flows(self, layer: int) -> Iterator[tuple[Bag, Flows]]:
-        """Yield every bag with the flows of a layer."""
+    def attention(self, asked: Asked) -> Iterator[Block]:
+        """Yield the attention of every bag."""
         reading = self.reading
         for bag, tick in self._bags("Attention"):
-            yield bag, self.runs.flows(reading.table, bag, reading.rows, layer, tick)
+            yield self.runs.attended(reading.table, bag, reading.rows, asked, tick)
 
     def predict(self, into: Predictions) -> None:
         """Decode every bag."""
