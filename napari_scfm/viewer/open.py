@@ -13,6 +13,7 @@ from napari.layers import Layer
 from napari_scfm.errors import counted
 from napari_scfm.viewer import curtain
 from napari_scfm.viewer.acts import bind_keys
+from napari_scfm.viewer.attention.layers import show_stream
 from napari_scfm.viewer.camera import fit
 from napari_scfm.viewer.cells import cell_types
 from napari_scfm.viewer.fov_layers import (
@@ -25,7 +26,6 @@ from napari_scfm.viewer.fov_layers import (
 from napari_scfm.viewer.hiding import selection
 from napari_scfm.viewer.painter import Painter
 from napari_scfm.viewer.session import NO_CELLS, bare, session_of
-from napari_scfm.viewer.streams import show_stream
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,6 +17,7 @@ from napari_scfm.models.hub import load_model
 from napari_scfm.slides.read import read_slide
 from napari_scfm.slides.samples import sample_path
 from napari_scfm.viewer import acts, tasks
+from napari_scfm.viewer.attention.layers import width_at
 from napari_scfm.viewer.camera import region
 from napari_scfm.viewer.cells import counts_of
 from napari_scfm.viewer.colouring import UNKNOWN
@@ -203,25 +204,28 @@ def test_streams_are_titled_model_attention_and_go_with_their_fov(viewer, sessio
     assert low[0] < 2 < 3 < high[0] < 4
     assert (low[1], high[1]) == pytest.approx((2, 12), abs=0.5)
     assert "not evidence of communication" in layer.metadata["description"]
-    session.stream = stream("F001", significant=False)
+    shown = session.stream
+    grey = [np.zeros(len(line), bool) for line in shown.lines]
+    session.stream = replace(shown, beats=grey)
     assert len([x for x in viewer.layers if "attention" in x.name]) == 2
-    grey = viewer.layers["model attention (m)"].colormap.colors[-1]
-    assert np.ptp(grey[:3]) < 0.01
+    assert viewer.layers["model attention (m)"] is layer, "changed in place"
+    inks = viewer.layers["model attention: direction"].edge_color
+    assert np.ptp(inks[:, :3]) < 0.01
     acts.run(viewer, "next_fov")
     assert not [x for x in viewer.layers if "attention" in x.name]
 
 
 def test_streams_have_the_shape_of_those_in_a_figure(viewer, session):
     session.stream = stream("F001")
-    line, width = session.stream.lines[0], 10 / 180
-    mesh = ribbons([line], width, session.stream.strength)
-    layer = viewer.layers["model attention (m)"]
-    halo = len(mesh.vertices)
-    assert len(layer.data[0]) == 2 * halo
-    np.testing.assert_allclose(layer.data[0][halo:], mesh.vertices[:, ::-1])
-    assert layer.data[1].max() == 2 * halo - 1
-    assert set(layer.data[2][:halo]) == {0}
-    assert layer.data[2][halo:].min() >= 0.5
+    made, layer = session.stream, viewer.layers["model attention (m)"]
+    width = width_at(viewer.scene.camera.zoom, 10)
+    mesh = ribbons(made.lines, width, made.strength)
+    count = len(mesh.vertices)
+    np.testing.assert_allclose(layer.data[0][count : 2 * count], mesh.vertices[:, ::-1])
+    rim = np.ptp(layer.data[0][:count].reshape(-1, 2, 2), axis=1)
+    assert (np.hypot(*rim.T) > width / 2).all(), "a dark rim lies below"
+    assert layer.vertex_colors[:count, :3].max() < 0.1
+    assert layer.vertex_colors[count : 2 * count, :3].min() > 0.8
     head = viewer.layers["model attention: direction"].data[0]
     assert head[1][1] > 0, "the line runs to larger x"
 
