@@ -10,7 +10,10 @@ import pytest
 
 import napari_scfm as scfm
 from napari_scfm.masks.spec import MaskSpec
+from napari_scfm.models.attention import Attention, Block
+from napari_scfm.models.base import CellModel, ModelInfo
 from napari_scfm.models.cellplm.positions import FourierPositions
+from napari_scfm.models.places_probe import attention_reads_positions, reads_positions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,6 +49,65 @@ def test_a_model_with_positions_reads_them(folder, table) -> None:
     assert not any("no part" in note for note in model.notes)
     del table.obsm["spatial"]
     assert not model.reads_positions(table)
+
+
+@pytest.mark.parametrize(
+    "asked", [{}, {"layer": 0, "head": 1}, {"layer": "rollout", "weighting": "values"}]
+)
+def test_attention_is_asked_too(folder, table, asked) -> None:
+    model = scfm.load_model(folder / "tiny_vae.best.ckpt", device="cpu")
+    assert not attention_reads_positions(model, table, **asked)
+    model.network.embedder.pe_enc = FourierPositions(model.config.enc_hid)
+    model.network.embedder.pe_active = True
+    assert attention_reads_positions(model, table, **asked)
+    del table.obsm["spatial"]
+    assert not attention_reads_positions(model, table, **asked)
+
+
+class Beside(CellModel):
+    """Embeds places, beside an attention that may or may not see them."""
+
+    def __init__(self, attends_to_places: bool) -> None:
+        self.info = ModelInfo("beside", capabilities=frozenset({"embed", "attend"}))
+        self.attends_to_places = attends_to_places
+
+    def embed(self, table, *, mask=None, progress=None) -> np.ndarray:
+        return np.asarray(table.obsm["spatial"], dtype=np.float32)
+
+    def impute(self, table, genes, **_) -> np.ndarray:
+        raise AssertionError("nothing is predicted here")
+
+    def attend(self, table, **_) -> Attention:
+        n = table.n_obs
+        values = np.log1p(np.asarray(table.X.sum(axis=1)).reshape(n, 1))
+        if self.attends_to_places:
+            values = values + 1e-2 * table.obsm["spatial"][:, :1]
+        one = np.ones((n, 1))
+        query = np.hstack([one, 0.01 * one])
+        return Attention([Block(np.arange(n), query, np.hstack([one, values]))], n)
+
+
+@pytest.mark.parametrize("sees", [True, False])
+def test_an_embedding_with_places_says_nothing_of_attention(table, sees) -> None:
+    model = Beside(sees)
+    assert reads_positions(model, table)
+    assert attention_reads_positions(model, table) is sees
+
+
+def test_even_attention_does_not_read_places_for_its_rounding(table) -> None:
+    class Even(Beside):
+        calls = 0
+
+        def attend(self, table, **_) -> Attention:
+            self.calls += 1
+            noise = np.random.default_rng(self.calls).normal(size=(table.n_obs, 1))
+            key = (1 + 1e-9 * noise) / table.n_obs
+            one = np.ones_like(key)
+            return Attention([Block(np.arange(len(key)), one, key)], len(key))
+
+    model = Even(False)
+    assert not attention_reads_positions(model, table)
+    assert model.calls == 2
 
 
 def experiment(folder, table, **more) -> scfm.ExperimentResult:
