@@ -10,22 +10,25 @@ are missing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from napari_scfm.analysis.commot import partner_vectors
-from napari_scfm.analysis.grid import SMOOTHING, Grid, tissue_grid
-from napari_scfm.analysis.null import (
-    Strata,
-    energy,
-    evened,
-    p_value,
-    pull,
-    shuffled_energies,
-    stratify,
+from napari_scfm.analysis.attention.chance import compared
+from napari_scfm.analysis.attention.field import (
+    LEVEL,
+    AttentionField,
+    Direction,
+    Method,
+    Shares,
 )
+from napari_scfm.analysis.attention.local import local_parts
+from napari_scfm.analysis.attention.neighbours import Pairs, pairs_of
+from napari_scfm.analysis.attention.parts import nothing
+from napari_scfm.analysis.attention.regions import region_p
+from napari_scfm.analysis.attention.whole import commot_parts, mean_parts
+from napari_scfm.analysis.grid import SMOOTHING, cell_spacing, tissue_grid
+from napari_scfm.analysis.null import stratify
 from napari_scfm.errors import ScfmError
 
 if TYPE_CHECKING:
@@ -33,81 +36,21 @@ if TYPE_CHECKING:
 
     from napari_scfm.models.attention import Attention
 
-Direction = Literal["received", "sent"]
-Method = Literal["mean", "commot"]
+Null = Literal["rings", "keys", "shift"]
+NULLS: tuple[Null, ...] = ("rings", "keys", "shift")
 
-
-class Shares(NamedTuple):
-    """Energy of the three parts of the displacement, as shares of their sum.
-
-    Attributes
-    ----------
-    geometry
-        Towards the mean of all cells: the shape of the tissue.
-    layout
-        From there to what the cells' strata make one expect.
-    rest
-        What neither explains.
-    """
-
-    geometry: float
-    layout: float
-    rest: float
-
-
-@dataclass(frozen=True)
-class AttentionField:
-    """Attention as vectors along the flow from key to query.
-
-    Attributes
-    ----------
-    vectors
-        (n, 2) arrow (x, y) of each cell: um with ``method="mean"``, units of
-        attention with ``method="commot"``.
-    expectation, residual
-        (n, 2) what the null makes one expect, and the rest;
-        ``vectors = expectation + residual``.
-    shares
-        Energies of geometry, layout and rest; NaN where there are no vectors.
-    grid_x, grid_y
-        (nx,), (ny,) positions of the grid's nodes.
-    grid_u, grid_v
-        (ny, nx) smooth residual, NaN where there is no tissue.
-    p_value
-        Joint test of the smooth residual against permuted keys, NaN where nothing
-        can be permuted.
-    spacing
-        Typical distance between cells, in the unit of the coordinates.
-    direction, method, permutations
-        As asked for.
-    """
-
-    vectors: np.ndarray
-    expectation: np.ndarray
-    residual: np.ndarray
-    shares: Shares
-    grid_x: np.ndarray
-    grid_y: np.ndarray
-    grid_u: np.ndarray
-    grid_v: np.ndarray
-    p_value: float
-    spacing: float = 0.0
-    direction: Direction = "received"
-    method: Method = "mean"
-    permutations: int = 0
-
-    @property
-    def significant(self) -> bool:
-        """Whether the rest beats chance at 5 %."""
-        return bool(self.p_value < 0.05)
-
-
-class _Parts(NamedTuple):
-    vectors: np.ndarray
-    geometry: np.ndarray
-    layout: np.ndarray
-    rest: np.ndarray
-    p_value: float
+__all__ = [
+    "LEVEL",
+    "NULLS",
+    "AttentionField",
+    "Direction",
+    "Method",
+    "Null",
+    "Shares",
+    "attention_field",
+    "default_null",
+    "region_p",
+]
 
 
 def attention_field(
@@ -121,7 +64,11 @@ def attention_field(
     permutations: int = 99,
     seed: int = 0,
     smoothing: float = SMOOTHING,
+    smoothing_um: float | None = None,
     even_keys: bool = False,
+    neighbours: int | None = None,
+    radius: float | None = None,
+    null: str | None = None,
 ) -> AttentionField:
     """Return the attention field of cells, and how it compares with chance.
 
@@ -142,8 +89,9 @@ def attention_field(
     k
         Partners of ``method="commot"``.
     strata
-        (n,) cell types, or clusters of the model's own embedding; permuted inside.
-        None takes away geometry only.
+        (n,) cell types, or clusters of the model's own embedding; permuted inside,
+        and in the local regime what types take from one another is layout. None
+        takes away geometry only.
     permutations
         B of ``p = (1 + b) / (1 + B)``.
     seed
@@ -151,12 +99,25 @@ def attention_field(
     smoothing
         Width of the smoothing in typical distances between cells; what is tested
         is what is drawn.
+    smoothing_um
+        The same in the unit of the coordinates, and instead of it.
     even_keys
         Count what all cells look at alike as layout, not as rest: the residual is
         that of attention in which all keys are equally popular (see
         :func:`napari_scfm.analysis.null.evened`). In nearly flat attention, popular
         keys on one side otherwise turn the whole field into parallel lines. Only
-        with ``method="mean"``.
+        with ``method="mean"``; always so among neighbours.
+    neighbours, radius
+        Either makes the field local: partners are the nearest so many cells, or all
+        cells within so many um, and only the weights on these count. The regime in
+        which an arrow can mean a direction. Only with ``method="mean"``.
+    null
+        What chance means in the local regime. "rings": the weights of every cell
+        change places inside rings of about ten partners; forgets that neighbours
+        share keys and have similar queries. "keys": cells of one type exchange their
+        keys. "shift": the map of keys is laid over the tissue somewhere else, the
+        strict setting. By default :func:`default_null`. Among all cells, keys are
+        exchanged inside the strata.
 
     Raises
     ------
@@ -164,38 +125,106 @@ def attention_field(
         If positions are missing, or lengths or options do not fit.
     """
     xy, labels = _checked(attention, xy, strata, direction, method)
-    if even_keys and method != "mean":
-        raise ScfmError(
-            "COMMOT's vectors are defined for the attention as it is.",
-            "Leave even_keys out, or ask for method='mean'.",
-        )
+    local = neighbours is not None or radius is not None
+    null = _null_of(attention, null, local, labels is not None)
+    _fit_together(method, even_keys, local)
+    if smoothing_um is not None:
+        smoothing = smoothing_um / (cell_spacing(xy) or 1.0)
     grid = tissue_grid(xy, smoothing=smoothing)
     turned = attention if direction == "received" else attention.transposed()
     sign = -1.0 if direction == "received" else 1.0
     groups = stratify(attention.homes(), xy, labels)
+    pairs = _pairs(turned, xy, neighbours, radius) if local else None
     if len(grid.x) == 0:
-        parts = _nothing(len(xy))
+        parts = nothing(len(xy))
+    elif pairs is not None:
+        codes = None if labels is None else groups.within
+        parts = local_parts(turned, xy, codes, pairs, sign, null, permutations, seed)
     elif method == "mean":
-        parts = _mean_parts(
-            turned, xy, groups, grid, sign, permutations, seed, even_keys
-        )
+        parts = mean_parts(turned, xy, groups, sign, permutations, seed, even_keys)
     else:
-        parts = _commot_parts(turned, xy, groups, grid, sign, k, permutations, seed)
+        parts = commot_parts(turned, xy, groups, sign, k, permutations, seed)
     u, v = grid.spread(parts.rest)
+    chance = compared(grid, parts.rest, parts.shuffled, parts.rounding)
     return AttentionField(
         vectors=parts.vectors,
         expectation=parts.vectors - parts.rest,
         residual=parts.rest,
-        shares=_shares(parts),
+        shares=parts.shares,
         grid_x=grid.x,
         grid_y=grid.y,
         grid_u=u,
         grid_v=v,
-        p_value=parts.p_value,
+        p_value=chance.p_value,
         spacing=grid.spacing,
         direction=direction,
         method=method,
         permutations=permutations,
+        regime="local" if local else "global",
+        geometry=parts.geometry,
+        layout=parts.layout,
+        covariance=parts.covariance,
+        grid_p=grid.placed(chance.node_p),
+        partners=None if pairs is None else pairs.count,
+        null=null,
+        smoothing_um=grid.width,
+        xy=xy,
+        shuffled=parts.shuffled,
+        rounding=parts.rounding,
+    )
+
+
+def default_null(attention: Attention) -> Null:
+    """Return the null of the local regime that an attention is tested against.
+
+    "shift" where the weights are a product of queries and keys, which can be laid
+    apart; "rings" for an explicit matrix, of whose cells nothing else is known.
+    """
+    return "shift" if attention.has_factors else "rings"
+
+
+def _null_of(
+    attention: Attention, null: str | None, local: bool, stratified: bool
+) -> str:
+    if not null:
+        if local:
+            return default_null(attention)
+        return "strata" if stratified else "bag"
+    if not local or null not in NULLS:
+        raise ScfmError(
+            f"There is no null {null!r} for attention among "
+            f"{'neighbours' if local else 'all cells'}.",
+            "Ask for 'rings', 'keys' or 'shift' together with neighbours or radius.",
+        )
+    return null
+
+
+def _fit_together(method: str, even_keys: bool, local: bool) -> None:
+    if method == "mean":
+        return
+    if even_keys:
+        raise ScfmError(
+            "COMMOT's vectors are defined for the attention as it is.",
+            "Leave even_keys out, or ask for method='mean'.",
+        )
+    if local:
+        raise ScfmError(
+            "COMMOT's vectors are defined for the strongest partners, not neighbours.",
+            "Leave neighbours and radius out, or ask for method='mean'.",
+        )
+
+
+def _pairs(
+    turned: Attention, xy: np.ndarray, neighbours: int | None, radius: float | None
+) -> Pairs:
+    takes = turned.row_sums() > 0
+    given = turned.apply_transposed(np.ones(len(xy))) > 0
+    return pairs_of(
+        xy,
+        turned.homes(),
+        neighbours=neighbours,
+        radius=radius,
+        alive=(takes, given),
     )
 
 
@@ -227,113 +256,3 @@ def _checked(
             "Ask for 'received' or 'sent', by 'mean' or 'commot'.",
         )
     return xy, labels
-
-
-def _nothing(n: int) -> _Parts:
-    zero = np.zeros((n, 2))
-    return _Parts(zero, zero, zero, zero, float("nan"))
-
-
-def _testable(strata: Strata, xy: np.ndarray) -> bool:
-    """Whether a permutation inside strata moves anything that is not forced."""
-    apart = np.abs(xy - strata.mean).max(axis=1) > 0
-    return bool(len(xy) > 2 and np.any(apart & (strata.size > 1)))
-
-
-def _mean_parts(
-    turned: Attention,
-    xy: np.ndarray,
-    strata: Strata,
-    grid: Grid,
-    sign: float,
-    permutations: int,
-    seed: int,
-    even_keys: bool,
-) -> _Parts:
-    """Split the displacement of the attention-weighted centre.
-
-    Works in units of the cells' spread around the centre of their bag, so that
-    single-precision factors lose nothing against large coordinates.
-    """
-    about = xy - strata.bag_mean
-    unit = float(np.sqrt(np.mean(np.square(about)))) or 1.0
-    about = about / unit
-    kinds = (strata.mean - strata.bag_mean) / unit
-    centred = about - kinds
-    draw = pull(turned, strata)
-    layout = draw.centre(kinds, centred, strata)
-    centre = layout + draw(centred)
-    if even_keys:
-        draw = pull(evened(turned), strata)
-    rest = draw(centred)
-    drawn = (draw.scale > 0)[:, None]
-    free = -about / np.maximum(strata.bag_size - 1, 1)[:, None] * drawn
-    tested = permutations if _testable(strata, xy) else 0
-    precision = _precision(turned)
-    shuffled = shuffled_energies(
-        draw, centred.astype(precision), strata, grid.smooth,
-        permutations=tested, seed=seed,
-    )  # fmt: skip
-    smooth = grid.smooth(rest)
-    noise = smooth.size * (100 * float(np.finfo(precision).eps)) ** 2
-    p = p_value(float(energy(smooth).sum()), shuffled, noise)
-    length = sign * unit
-    return _Parts(
-        vectors=length * (centre - about * drawn),
-        geometry=length * (free - about * drawn),
-        layout=length * (centre - rest - free),
-        rest=length * rest,
-        p_value=p,
-    )
-
-
-def _precision(attention: Attention) -> type[np.float32] | type[np.float64]:
-    """Return the precision in which permuting is worth while."""
-    factors = [block.query for block in attention.blocks]
-    single = all(f is not None and f.dtype == np.float32 for f in factors)
-    return np.float32 if factors and single else np.float64
-
-
-def _commot_parts(
-    turned: Attention,
-    xy: np.ndarray,
-    strata: Strata,
-    grid: Grid,
-    sign: float,
-    k: int,
-    permutations: int,
-    seed: int,
-) -> _Parts:
-    """Split COMMOT's vectors; expectations are means over permutations.
-
-    The data count as one of the permutations in the mean, so that they can be
-    exchanged with them and the p-value is exact.
-    """
-    partners, strength = turned.top_k(k), turned.row_sums()
-    count = max(permutations, 19)
-
-    def drawn(keys: np.ndarray) -> np.ndarray:
-        return partner_vectors(partners, strength, xy, sign, keys)
-
-    vectors = drawn(xy)
-    rounds = [vectors, *(drawn(xy[o]) for o in strata.permutations(count, seed))]
-    expected = np.mean(rounds, axis=0)
-    whole = stratify(turned.homes(), xy, None)
-    free = np.mean(
-        [vectors, *(drawn(xy[o]) for o in whole.permutations(count, seed))], axis=0
-    )
-    energies = np.array(
-        [float(energy(grid.smooth(each - expected)).sum()) for each in rounds]
-    )
-    shuffled = energies[1 : permutations + 1] if _testable(strata, xy) else energies[:0]
-    p = p_value(energies[0], shuffled, 1e-20 * float(np.square(strength).sum()))
-    return _Parts(vectors, free, expected - free, vectors - expected, p)
-
-
-def _shares(parts: _Parts) -> Shares:
-    energies = np.array(
-        [np.sum(np.square(part)) for part in (parts.geometry, parts.layout, parts.rest)]
-    )
-    if not energies.sum() > 0:
-        return Shares(float("nan"), float("nan"), float("nan"))
-    return Shares(*(float(share) for share in energies / energies.sum()))

@@ -81,7 +81,8 @@ class Grid:
 
     def _summed(self, values: np.ndarray) -> np.ndarray:
         """Return (nodes with tissue, m) weighted sums."""
-        return _sums(values, self.share, self.along_x, self.along_y)[self.tissue]
+        sums = _sums(values, self.share, self.along_x, self.along_y)
+        return np.asarray(sums[self.tissue])
 
 
 def _sums(

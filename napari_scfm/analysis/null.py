@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from napari_scfm.models.attention import Attention
 
@@ -196,16 +196,15 @@ def stratum_weights(attention: Attention, strata: Strata) -> np.ndarray:
     return out
 
 
-def shuffled_energies(
+def shuffled_residuals(
     draw: Pull,
     positions: np.ndarray,
     strata: Strata,
-    smooth: Callable[[np.ndarray], np.ndarray],
     *,
     permutations: int,
     seed: int,
 ) -> np.ndarray:
-    """Return the energy of the smooth residual field under each permutation.
+    """Return (B, n, 2) float32 residual fields under permutations of the keys.
 
     Parameters
     ----------
@@ -213,33 +212,61 @@ def shuffled_energies(
         Of the attention.
     positions
         (n, 2) stratum-centred positions.
-    smooth
-        Takes (n, m) columns to (nodes, m).
     """
     n = len(positions)
     chunk = int(np.clip(_CHUNK_BYTES // (16 * max(n, 1)), 1, max(permutations, 1)))
-    energies: list[np.ndarray] = []
+    out = np.empty((permutations, n, 2), np.float32)
     waiting: list[np.ndarray] = []
-    for order in strata.permutations(permutations, seed):
+    for done, order in enumerate(strata.permutations(permutations, seed), start=1):
         waiting.append(positions[order])
-        if len(waiting) == chunk:
-            energies.append(_energies(draw, waiting, smooth))
+        if len(waiting) == chunk or done == permutations:
+            drawn = draw(np.hstack(waiting)).reshape(n, len(waiting), 2)
+            out[done - len(waiting) : done] = drawn.transpose(1, 0, 2)
             waiting = []
-    if waiting:
-        energies.append(_energies(draw, waiting, smooth))
-    return np.concatenate(energies) if energies else np.zeros(0)
+    return out
 
 
-def _energies(
-    draw: Pull, waiting: list[np.ndarray], smooth: Callable[[np.ndarray], np.ndarray]
+def covariance(
+    attention: Attention, draw: Pull, xy: np.ndarray, strata: Strata
 ) -> np.ndarray:
-    field = smooth(draw(np.hstack(waiting)))
-    return np.asarray(energy(field).reshape(-1, 2).sum(axis=1))
+    """Return (n, 2, 2) covariances of the residual under permutation of keys.
 
+    With W_is the weight on the other cells of stratum s, and M_s their number, all
+    over the weight on all other cells::
 
-def energy(columns: np.ndarray) -> np.ndarray:
-    """Return the sum of squares of each column."""
-    return np.asarray(np.einsum("ij,ij->j", columns, columns, dtype=np.float64))
+        C_i = sum_s Cov_s (sum_{j in s, j != i} w_ij^2 - W_is^2 / M_s)
+
+    which is the form of :func:`closed_form` with the cell itself left out.
+
+    Parameters
+    ----------
+    attention
+        That of ``draw``, or the same weights from narrower factors.
+    draw
+        From :func:`pull`.
+    xy
+        (n, 2) positions.
+    strata
+        The strata.
+    """
+    out = np.zeros((len(xy), 2, 2))
+    for block in attention.blocks:
+        cells = block.cells
+        codes = np.unique(strata.codes[cells], return_inverse=True)[1]
+        count = int(codes.max(initial=-1)) + 1
+        own = np.eye(count)[codes]
+        alone = draw.diagonal[cells, None] * own
+        weight = block.apply(own) - alone
+        squares = block.squares(codes, count) - alone**2
+        scale = draw.scale[cells]
+        for group in range(count):
+            here = xy[cells[codes == group]]
+            if len(here) > 1:
+                others = np.maximum(len(here) - own[:, group], 1)
+                spread = squares[:, group] - weight[:, group] ** 2 / others
+                spread = np.maximum(spread, 0) * scale**2
+                out[cells] += spread[:, None, None] * np.cov(here.T)
+    return out
 
 
 def p_value(observed: float, shuffled: np.ndarray, noise: float = 0.0) -> float:

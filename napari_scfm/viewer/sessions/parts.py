@@ -94,7 +94,7 @@ def write_stream(folder: Path, made: Stream) -> str:
     """Write the field and the lines of a stream, once."""
     field = made.field
     arrays = {f"field_{x.name}": getattr(field, x.name) for x in fields(field)}
-    arrays = {k: np.asarray(v) for k, v in arrays.items()}
+    arrays = {k: np.asarray(v) for k, v in arrays.items() if v is not None}
     empty = np.zeros((0, 2))
     arrays |= {
         "lengths": np.array([len(line) for line in made.lines], dtype=np.int64),
@@ -165,6 +165,7 @@ def read_stream(path: Path) -> tuple[AttentionField, list[Any], list[Any]]:
         given = {
             field.name: _plain(arrays[f"field_{field.name}"])
             for field in fields(AttentionField)
+            if f"field_{field.name}" in arrays or field.name in _ALWAYS
         }
         given["shares"] = Shares(*(float(share) for share in given["shares"]))
         ends = np.cumsum(arrays["lengths"])[:-1]
@@ -173,6 +174,10 @@ def read_stream(path: Path) -> tuple[AttentionField, list[Any], list[Any]]:
         return AttentionField(**given), lines, strength
     except (KeyError, TypeError, ValueError) as error:
         raise SessionError(f"{path} is damaged.") from error
+
+
+_ALWAYS = ("vectors", "residual", "shares", "grid_x", "grid_y", "grid_u", "grid_v")
+"""What a field cannot do without; older sessions hold no more than they knew."""
 
 
 def _plain(array: np.ndarray) -> Any:

@@ -1,0 +1,1 @@
+"""Attention as fields over the tissue, and what chance would show."""
