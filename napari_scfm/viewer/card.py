@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 NEIGHBOURS = 8
 """Cells that a card lists as near."""
 
-PARTNERS = 5
-"""Senders and receivers that a card lists."""
-
 
 @dataclass(frozen=True)
 class Guess:
@@ -112,25 +109,6 @@ class Card:
     guesses: tuple[Guess, ...] = ()
     errors: dict[str, float] = field(default_factory=dict)
     neighbours: tuple[Neighbour, ...] = ()
-
-
-@dataclass(frozen=True)
-class Partners:
-    """Whom a cell attends to, and who attends to it, strongest first.
-
-    Attributes
-    ----------
-    fov, row, model
-        Which cell of which FOV, by which model.
-    senders, receivers
-        Cells that it takes from, and cells that take from it.
-    """
-
-    fov: str
-    row: int
-    model: str
-    senders: tuple[Neighbour, ...]
-    receivers: tuple[Neighbour, ...]
 
 
 def follow(session: Session) -> None:
@@ -323,32 +301,3 @@ def which_cells_mattered(
         )
         made = replace(made, notes=[note, *made.notes])
     return made
-
-
-def attention_partners(
-    work: Work, row: int, progress: ProgressCallback | None = None
-) -> Partners:
-    """Return whom a cell attends to, and who attends to it, in the last layer.
-
-    An even share is what every cell would get if the attention to other cells were
-    spread evenly.
-    """
-    attention = work.model.attend(work.fov.table, mask=work.mask, progress=progress)
-    told = (
-        _strongest(work, row, attention.row(row)),
-        _strongest(work, row, attention.column(row)),
-    )
-    return Partners(work.fov.name, row, work.model.info.name, *told)
-
-
-def _strongest(work: Work, row: int, weights: np.ndarray) -> tuple[Neighbour, ...]:
-    weights = np.array(weights, dtype=float)
-    weights[row] = 0.0
-    total, others = weights.sum(), max(len(weights) - 1, 1)
-    if total <= 0:
-        return ()
-    times = weights * others / total
-    order = np.argsort(-times, kind="stable")[: min(PARTNERS, others)]
-    table = work.fov.table
-    apart = distances(table, row)
-    return described(table, work.mask, order, apart[order], times[order])

@@ -23,6 +23,7 @@ from qtpy.QtWidgets import (
 
 from napari_scfm.viewer import card, influence_layers, tasks
 from napari_scfm.viewer.acts import clear_selection, colour_by_gene
+from napari_scfm.widgets.attention.partners import PartnerTable
 from napari_scfm.widgets.cell_tables import (
     TOP,
     CellTable,
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from qtpy.QtGui import QResizeEvent
 
     from napari_scfm.experiments.influenced import Influence
-    from napari_scfm.viewer.card import Card, Partners
+    from napari_scfm.viewer.card import Card
 
 NOT_PREDICTED = "Hidden, but not predicted yet: press Predict in step 5."
 NOTHING_HIDDEN = "Nothing of it was predicted: hide it (H) or genes, and press Predict."
@@ -46,10 +47,6 @@ HEAD = """QPushButton {
     text-align: left; font-weight: bold; border: none; background: transparent;
     padding: 3px;
 }"""
-ATTENTION = (
-    "Multiples of an even share, last layer. It says where the model looks, not that "
-    "cells communicate."
-)
 
 
 class CellCard(QWidget):
@@ -60,7 +57,6 @@ class CellCard(QWidget):
     def __init__(self, context: Context) -> None:
         super().__init__()
         self.context, self.session = context, context.session
-        self._partners: Partners | None = None
         self._make_head()
         self._make_guesses()
         self._make_around()
@@ -109,17 +105,7 @@ class CellCard(QWidget):
         self.scale = LegendView()
         self.near = CellTable("Δ guess", "Change of the guess without this cell alone")
         self.near.picked.connect(lambda line: self._select(self.near, line))
-        self.attend = button(
-            "Attention partners",
-            self.run_attention,
-            "Cells that it attends to most, and that attend to it",
-        )
-        self.senders = CellTable("×", ATTENTION)
-        self.receivers = CellTable("×", ATTENTION)
-        self.attention = [hint("It attends to"), self.senders]
-        self.attention += [hint("It is attended by"), self.receivers, hint(ATTENTION)]
-        for table in (self.senders, self.receivers):
-            table.picked.connect(lambda line, t=table: self._select(t, line))
+        self.partners = PartnerTable(self.context)
 
     def _lay_out(self) -> None:
         inside = QWidget()
@@ -132,9 +118,8 @@ class CellCard(QWidget):
         body.addLayout(row(self.ask, self.remove))
         for part in (self.verdict, self.scale, QLabel("Neighbours"), self.near):
             body.addWidget(part)
-        body.addWidget(self.attend)
-        for part in self.attention:
-            body.addWidget(part)
+        body.addWidget(QLabel("Model attention"))
+        body.addWidget(self.partners)
         body.addStretch(1)
         self.body = _Body(inside)
         layout = QVBoxLayout(self)
@@ -160,12 +145,10 @@ class CellCard(QWidget):
         if old is None or (old.row, old.fov) != (at, self._card.fov):
             self.all.setChecked(False)
             self.body.verticalScrollBar().setValue(0)
-            self._partners = None
         self._on_fold(self.head.isChecked())
         self.facts.setText(f"{self._card.facts} {self._card.hidden}")
         self._fill_guesses()
         self._on_influence()
-        self._fill_attention()
         self.show()
         self.body.updateGeometry()
 
@@ -220,17 +203,6 @@ class CellCard(QWidget):
                                  f"{made.cell}.")  # fmt: skip
         self.near.show_cells(here.neighbours, numbers)
 
-    def _fill_attention(self) -> None:
-        made = self._partners
-        for part in self.attention:
-            part.setVisible(made is not None)
-        if made is not None:
-            for table, cells in (
-                (self.senders, made.senders),
-                (self.receivers, made.receivers),
-            ):
-                table.show_cells(cells, [f"{cell.times:.2g}" for cell in cells])
-
     def run_influence(self) -> None:
         """Ask which cells mattered, in the background."""
         self.context.attempt(self._start_influence)
@@ -254,27 +226,6 @@ class CellCard(QWidget):
             )
 
         self.context.jobs.run(f"Knocking out the neighbours of {name}", task, done)
-
-    def run_attention(self) -> None:
-        """Look up whom the cell attends to, in the background."""
-        self.context.attempt(self._start_attention)
-
-    def _start_attention(self) -> None:
-        work, at = tasks.work_of(self.session, "attend"), self._card.row
-
-        def task(progress: Any) -> Partners:
-            return card.attention_partners(work, at, progress)
-
-        def done(made: Partners) -> None:
-            here = self._card
-            if here is None or (made.fov, made.row) != (here.fov, here.row):
-                self.session.say("The attention belongs to a cell no longer on show.")
-                return
-            self._partners = made
-            self._fill_attention()
-            self.session.say(f"Attention partners of {here.name} by {made.model}.")
-
-        self.context.jobs.run("Reading attention", task, done)
 
     def _remove(self) -> None:
         self.session.influence = None

@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 from napari.layers import Labels, Surface
 
-from napari_scfm.errors import ModelError
-from napari_scfm.models.attention import Attention
 from napari_scfm.models.base import CellModel, ModelInfo
 from napari_scfm.models.hub import load_model
 from napari_scfm.viewer import acts, card, influence_layers, tasks
@@ -18,9 +16,9 @@ from napari_scfm.viewer.open import open_slide
 
 
 class Looks(CellModel):
-    """Predicts the mean of the FOV, attends to the next cell in the table."""
+    """Predicts the mean of the FOV."""
 
-    info = ModelInfo("looks", capabilities=frozenset({"impute", "attend"}))
+    info = ModelInfo("looks", capabilities=frozenset({"impute"}))
 
     def impute(self, table, genes, *, mask=None, progress=None, **more):
         out = np.zeros((table.n_obs, len(genes)), np.float32)
@@ -29,11 +27,6 @@ class Looks(CellModel):
             rows = np.flatnonzero(table.obs["fov"] == fov)
             out[rows] = counts[rows].sum() / len(rows)
         return out
-
-    def attend(self, table, *, mask=None, layer=-1, progress=None):
-        weights = np.full((table.n_obs, table.n_obs), 1.0)
-        weights[np.arange(table.n_obs - 1), np.arange(1, table.n_obs)] = 8.0
-        return Attention.from_matrix(weights)
 
 
 @pytest.fixture
@@ -115,19 +108,6 @@ def test_neighbours_that_are_hidden_whole_are_marked(session) -> None:
     assert told.pop(6)
     assert not any(told.values())
     assert card.card_of(session, 6).hidden == "The whole cell is hidden from the model."
-
-
-def test_attention_partners_in_multiples_of_an_even_share(session) -> None:
-    work = tasks.work_of(session, "attend")
-    made = card.attention_partners(work, 3)
-    assert (made.fov, made.row, made.model) == ("F001", 3, "looks")
-    assert (made.senders[0].row, made.receivers[0].row) == (4, 2)
-    # 8 of 18 + 8 without the cell itself, times the 19 others
-    assert made.senders[0].times == pytest.approx(8 * 19 / 26)
-    assert made.senders[1].times == pytest.approx(19 / 26)
-    session.model = load_model("knn-space")
-    with pytest.raises(ModelError, match="cannot attend"):
-        tasks.work_of(session, "attend")
 
 
 def test_which_cells_mattered_is_drawn_and_removed(viewer, session) -> None:

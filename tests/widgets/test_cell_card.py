@@ -11,8 +11,11 @@ from vispy.scene import SceneCanvas
 from napari_scfm.models.base import CellModel, ModelInfo
 from napari_scfm.models.hub import load_model
 from napari_scfm.viewer import acts, card, tasks
+from napari_scfm.viewer.attention.partners import TOP as TOP_PARTNERS
 from napari_scfm.viewer.hiding import masking
+from napari_scfm.widgets.attention.partners import PartnerSection
 from napari_scfm.widgets.cell_tables import TOP
+from napari_scfm.widgets.step import Context
 
 pytestmark = pytest.mark.gui
 ONE_WINDOW = True
@@ -166,21 +169,63 @@ def test_which_cells_mattered_is_asked_and_drawn(
     assert not view.verdict.isVisible()
 
 
-def test_attention_partners_are_looked_up(
-    session, workbench, slow_model, finish
+def test_attention_partners_are_looked_up_and_painted(
+    session, workbench, viewer, canvas, slow_model, finish
 ) -> None:
     session.model = slow_model()
-    card.select(session, middle(session))
-    view = workbench.cell
-    assert not view.senders.isVisible()
-    QTest.mouseClick(view.attend, LEFT)
+    acts.run(viewer, "tool_click")
+    row = middle(session)
+    cells = viewer.layers["cells F004"]
+    before = np.array(cells.get_color(row + 2))
+    click_cell(viewer, canvas, session, row)
+    view = workbench.cell.partners
+    assert view.table.rowCount() == 0, "the model has not been asked yet"
+    assert not view.controls.attends.isChecked()
+    QTest.mouseClick(view.controls.attends, LEFT)
     finish()
-    assert view.senders.rowCount() == view.receivers.rowCount() == card.PARTNERS
-    assert float(line(view.senders, 0)[3]) > 1
-    near = {line(view.near, number)[0] for number in range(8)}
-    assert line(view.senders, 0)[0] in near, "this model attends to what is near"
-    click_row(view.senders, 0)
-    assert not view.senders.isVisible(), "the partners were those of another cell"
+    assert view.controls.attends.isChecked()
+    assert workbench.legend.legend.title == f"Whom 4_{row + 1} attends to"
+    assert view.table.rowCount() == TOP_PARTNERS
+    assert float(line(view.table, 0)[3]) > 1
+    near = {line(workbench.cell.near, number)[0] for number in range(8)}
+    assert line(view.table, 0)[0] in near, "this model attends to what is near"
+    assert "cells." in view.said.text()
+    links = [layer for layer in viewer.layers if "attends to" in layer.name]
+    assert len(links) == 1
+    # the next cell is shown at once, the model is not asked again
+    click_row(view.table, 0)
+    assert session.partners.row == session.cell != row
+    assert not workbench.jobs.running
+    QTest.mouseClick(view.controls.attended, LEFT)
+    assert not view.controls.attends.isChecked()
+    assert session.partners.look.way == "by"
+    view.controls.scale.setCurrentIndex(1)
+    view.controls.scale.activated.emit(1)
+    assert session.partners.look.scale == "usual"
+    acts.run(viewer, "clear")
+    assert session.partners is None
+    assert np.array_equal(cells.get_color(row + 2), before), "the colours are back"
+    assert not any("attend" in layer.name for layer in viewer.layers)
+
+
+def test_the_step_arms_the_click_that_shows_partners(
+    session, workbench, viewer, canvas, slow_model, finish
+) -> None:
+    session.model = slow_model()
+    context = Context(viewer, session, workbench.jobs)
+    section = PartnerSection(context)
+    QTest.mouseClick(section.controls.attended, LEFT)
+    finish()
+    assert session.tool == "click"
+    assert "Click the cell" in session.message.text
+    row = middle(session)
+    click_cell(viewer, canvas, session, row)
+    assert (session.partners.row, session.partners.look.way) == (row, "by")
+    assert section.controls.attended.isChecked()
+    QTest.mouseClick(section.controls.attended, LEFT)
+    assert session.partners is None, "a second press takes it off"
+    assert session.cell == row
+    context.release()
 
 
 @pytest.mark.parametrize(
@@ -188,7 +233,6 @@ def test_attention_partners_are_looked_up(
     [
         (None, "run_influence", "No model is loaded"),
         (Mute, "run_influence", "mute cannot impute"),
-        (Mute, "run_attention", "mute cannot attend"),
     ],
 )
 def test_what_a_model_cannot_do_is_one_sentence(
@@ -200,6 +244,15 @@ def test_what_a_model_cannot_do_is_one_sentence(
     assert sentence in session.message.text
     assert session.message.level == "error"
     assert not workbench.jobs.running
+
+
+def test_a_model_without_attention_is_one_sentence(session, workbench) -> None:
+    session.model = Mute()
+    card.select(session, 3)
+    controls = workbench.cell.partners.controls
+    QTest.mouseClick(controls.attends, LEFT)
+    assert "mute cannot attend" in session.message.text
+    assert not controls.attends.isChecked(), "nothing is on show"
 
 
 def test_a_cancelled_question_changes_nothing(

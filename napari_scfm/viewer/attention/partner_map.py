@@ -49,8 +49,14 @@ class Partners:
         (n,) the number of each cell; NaN for the cell itself and where there is none.
     top
         The cells with the largest numbers, largest first.
+    among
+        Who shares the attention, where that is not all cells.
+    said
+        What the numbers are worth, in a sentence or two.
     about
         How the attention was made.
+    shares
+        The :class:`~napari_scfm.viewer.attention.partners.Shares` they are read from.
     """
 
     fov: str
@@ -60,7 +66,10 @@ class Partners:
     look: PartnerLook
     times: np.ndarray
     top: tuple[Neighbour, ...]
+    among: str = ""
+    said: str = ""
     about: dict[str, Any] = field(default_factory=dict)
+    shares: Any = None
 
     @property
     def limits(self) -> tuple[float, float]:
@@ -82,7 +91,8 @@ class Partners:
     @property
     def legend(self) -> Legend:
         """What the colours mean."""
-        note = f"{UNIT[self.look.scale]}; model attention ({self.model})"
+        unit = f"{UNIT[self.look.scale]} {self.among}".strip()
+        note = f"{unit}; model attention ({self.model})"
         return Legend(self.title, self.limits, COLORMAP, note=note)
 
 

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_scfm.experiments.attention.near import near_pairs
 from napari_scfm.experiments.provenance import versions
 from napari_scfm.viewer.attention.partner_map import Partners
 from napari_scfm.viewer.card import described, distances
-from napari_scfm.viewer.cells import cell_names
+from napari_scfm.viewer.cells import cell_names, centroids
 
 if TYPE_CHECKING:
+    from napari_scfm.experiments.attention.near import NearPairs
     from napari_scfm.models.attention import Attention
     from napari_scfm.progress import ProgressCallback
     from napari_scfm.viewer.session import (
@@ -41,26 +43,37 @@ class Shares:
     ----------
     attention
         Rows are the queries.
+    near
+        The pairs that count, where cells have only near partners; None for all.
     """
 
-    def __init__(self, attention: Attention) -> None:
-        self.attention = attention
-        self._own = attention.diagonal()
-        given = attention.row_sums() - self._own
-        homes = attention.homes()
-        sizes = np.bincount(homes + 1, minlength=2)
-        self._homes = homes
-        self._others = np.maximum(sizes[homes + 1] - 1, 0)
+    def __init__(self, attention: Attention, near: NearPairs | None = None) -> None:
+        self.attention, self.near = attention, near
+        if near is None:
+            self._homes = attention.homes()
+            sizes = np.bincount(self._homes + 1, minlength=2)
+            self.partners = np.maximum(sizes[self._homes + 1] - 1, 0)
+            self._own = attention.diagonal()
+            given = attention.row_sums() - self._own
+        else:
+            self.partners = near.partners()
+            self._weights = attention.pairs(near.receivers, near.senders)
+            given = np.bincount(near.receivers, self._weights, near.n_cells)
         # what a weight of each query is worth, in even shares
-        self._worth = np.divide(
-            self._others, given, out=np.zeros(len(given)), where=given > 0
-        )
+        out = np.zeros(attention.n_cells)
+        self._worth = np.divide(self.partners, given, out=out, where=given > 0)
 
     @cached_property
     def usual(self) -> np.ndarray:
-        """(n,) what a key gets from an average other cell, in even shares."""
+        """(n,) what a key gets from an average partner, in even shares."""
+        if self.near is not None:
+            return np.nan_to_num(self.near.sent(self._near_times))
         got = self.attention.apply_transposed(self._worth) - self._own * self._worth
-        return np.asarray(got / np.maximum(self._others, 1))
+        return np.asarray(got / np.maximum(self.partners, 1))
+
+    @cached_property
+    def _near_times(self) -> np.ndarray:
+        return np.asarray(self._weights * self._worth[self.near.receivers])
 
     def times(self, row: int, way: PartnerWay, scale: PartnerScale) -> np.ndarray:
         """Return (n,) the numbers of the pairs of one cell with all others.
@@ -74,15 +87,26 @@ class Shares:
         scale
             "even" or "usual".
         """
+        out = self._of(row, way)
+        if scale == "usual":
+            keys = self.usual if way == "from" else self.usual[row]
+            out = np.divide(out, keys, out=np.full(len(out), np.nan), where=keys > 0)
+        out[row] = np.nan
+        return np.asarray(out)
+
+    def _of(self, row: int, way: PartnerWay) -> np.ndarray:
+        if self.near is not None:
+            near, out = self.near, np.full(self.near.n_cells, np.nan)
+            ours, theirs = near.receivers, near.senders
+            if way == "by":
+                ours, theirs = theirs, ours
+            out[theirs[ours == row]] = self._near_times[ours == row]
+            return out
         if way == "from":
             out = self.attention.row(row) * self._worth[row]
         else:
             out = self.attention.column(row) * self._worth
-        if scale == "usual":
-            keys = self.usual if way == "from" else self.usual[row]
-            out = np.divide(out, keys, out=np.full(len(out), np.nan), where=keys > 0)
         out[(self._homes != self._homes[row]) | (self._homes < 0)] = np.nan
-        out[row] = np.nan
         return np.asarray(out)
 
 
@@ -115,44 +139,125 @@ def attend(work: Work, progress: ProgressCallback | None = None) -> Kept:
     return Kept(made, work.fov, work.model, work.mask, about_of(work, 0, layer=-1))
 
 
-def at_hand(session: Session) -> tuple[Attention, str, dict[str, Any]] | None:
-    """Return the attention of the FOV on show, its model's name and how it was made.
+@dataclass(frozen=True, eq=False)
+class Found:
+    """An attention that can be read without a run of the model.
 
-    That of the streams, else what was asked from a card; None if the model has to run.
+    Attributes
+    ----------
+    model, about
+        Whose, and how it was made.
+    neighbours, radius
+        Near partners, as the streams were asked for; None for all cells.
+    """
+
+    attention: Attention
+    model: str
+    about: dict[str, Any]
+    neighbours: int | None = None
+    radius: float | None = None
+
+    @property
+    def among(self) -> str:
+        """Among whom attention is shared out."""
+        if self.radius is not None:
+            return f"among cells within {self.radius:g} µm"
+        if self.neighbours is not None:
+            return f"among the {self.neighbours} nearest cells"
+        return ""
+
+    def shares(self, xy: np.ndarray) -> Shares:
+        """Return what the cells at (n, 2) positions give to each other."""
+        if not self.among:
+            return Shares(self.attention)
+        homes = self.attention.homes()
+        near = near_pairs(xy, homes, self.neighbours, self.radius)
+        return Shares(self.attention, near)
+
+
+def at_hand(session: Session) -> Found | None:
+    """Return the attention of the FOV on show: that of the streams, or of a card.
+
+    None if the model would have to run.
     """
     stream, fov = session.stream, session.fov
     if fov is None:
         return None
     if stream is not None and stream.fov == fov.name and stream.attention is not None:
-        return stream.attention, stream.model, stream.about
+        near = [
+            getattr(stream.options, name, None) for name in ("neighbours", "radius")
+        ]
+        return Found(stream.attention, stream.model, stream.about, *near)
     kept = session.parts.get(ATTENTION)
     same = kept is not None and kept.fov is fov and kept.model is session.model
     if same and kept.mask is session.mask:
-        return kept.attention, kept.model.info.name, kept.about
+        return Found(kept.attention, kept.model.info.name, kept.about)
     return None
 
 
+def shares_of(session: Session, found: Found) -> Shares:
+    """Return what an attention gives from cell to cell, kept while it is on show."""
+    asked = (found.attention, found.neighbours, found.radius)
+    kept = session.parts.get(SHARES)
+    if kept is None or kept[0] != asked:
+        made = found.shares(centroids(session.fov.table))
+        kept = session.parts[SHARES] = (asked, made)
+    return kept[1]
+
+
 def partners_of(session: Session, row: int, look: PartnerLook) -> Partners | None:
-    """Return the partners of a cell; None if no attention is at hand or asked for."""
+    """Return the partners of a cell; None if no attention is at hand or asked for.
+
+    What is on show already is returned as it is.
+    """
     found = at_hand(session)
     if found is None or look.way == "off":
         return None
-    attention, model, about = found
-    if attention.n_cells != session.n_cells:
+    if found.attention.n_cells != session.n_cells:
         return None
-    shares, shown = session.parts.get(SHARES), session.partners
-    if shares is None or shares.attention is not attention:
-        shares = session.parts[SHARES] = Shares(attention)
-    elif shown is not None and (shown.fov, shown.row, shown.look) == (
-        session.fov.name, row, look,
-    ):  # fmt: skip
+    shares, shown = shares_of(session, found), session.partners
+    same = shown is not None and shown.shares is shares
+    if same and (shown.row, shown.look) == (row, look):
         return shown
     times = shares.times(row, look.way, look.scale)
     table = session.fov.table
     order = np.argsort(-np.nan_to_num(times, nan=-1.0), kind="stable")[:TOP]
     order = order[np.nan_to_num(times[order]) > 0]
     far = distances(table, row)[order]
-    top = described(table, session.mask, order, far, times[order])
-    name = str(cell_names(table)[row])
-    made = about or {"versions": versions()}
-    return Partners(session.fov.name, model, row, name, look, times, top, dict(made))
+    return Partners(
+        fov=session.fov.name,
+        model=found.model,
+        row=row,
+        cell=str(cell_names(table)[row]),
+        look=look,
+        times=times,
+        top=described(table, session.mask, order, far, times[order]),
+        among=found.among,
+        said=worth(shares, row, look),
+        about=dict(found.about or {"versions": versions()}),
+        shares=shares,
+    )
+
+
+def worth(shares: Shares, row: int, look: PartnerLook) -> str:
+    """Return what the numbers of a cell are worth: how uneven, how much its own."""
+    given = shares.times(row, look.way, "even")
+    known = np.isfinite(given)
+    given, usual = given[known], shares.usual[known]
+    if not given.any():
+        return "There is nobody to attend to." if look.way == "from" else (
+            "No other cell attends to it."
+        )  # fmt: skip
+    if look.way == "by":
+        rank = 1 + int((shares.usual > shares.usual[row]).sum())
+        return (
+            f"On average it gets {shares.usual[row]:.2g} times an even share: number "
+            f"{rank:,} of {len(shares.usual):,} cells."
+        )
+    spread = given.sum() ** 2 / np.square(given).sum()
+    text = f"As uneven as if spread over {spread:,.0f} of {len(given):,} cells."
+    if len(given) > 2 and np.ptp(usual) > 0 and np.ptp(given) > 0:
+        same = float(np.corrcoef(given, usual)[0, 1]) ** 2
+        text += f" {same:.0%} of the differences are the same whichever cell is clicked"
+        text += "; that part is taken out here." if look.scale == "usual" else "."
+    return text
