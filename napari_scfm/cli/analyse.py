@@ -1,4 +1,4 @@
-"""``embed``, ``impute``, ``cluster`` and ``attend``: a model over a slide.
+"""``embed``, ``impute`` and ``cluster``: a model over a slide.
 
 Each writes an .h5ad with the slide's cells and the result under scverse's keys.
 """
@@ -49,7 +49,7 @@ def embed(
     """
     where = (device, precision, scheduler)
     table, name = _embedded(path, fov, out, model, where)
-    _write(table, out, f"obsm['{keys.embedding(name)}']")
+    write_table(table, out, f"obsm['{keys.embedding(name)}']")
 
 
 def cluster(
@@ -82,7 +82,7 @@ def cluster(
     table.uns[keys.UNS]["resolution"] = resolution
     for label, count in table.obs[key].value_counts().items():
         typer.echo(f"cluster {label}: {counted(count, 'cell')}")
-    _write(table, out, f"obs['{key}']")
+    write_table(table, out, f"obs['{key}']")
 
 
 def impute(
@@ -114,7 +114,7 @@ def impute(
     from napari_scfm.experiments.slide_runs import impute_slide
     from napari_scfm.models.hub import load_model
 
-    table = _loaded(path, fov, out)
+    table = loaded_table(path, fov, out)
     wanted = words(genes) or list(table.var_names)
     with progress_bar("Predicting") as progress:
         values = impute_slide(
@@ -136,58 +136,10 @@ def impute(
         precision=precision,
         neighbourhood=neighbourhood or 0,
     )
-    _write(table, out, where)
+    write_table(table, out, where)
 
 
-def attend(
-    path: SlidePath,
-    out: OutTable,
-    model: Model = "cellplm-mini",
-    top_k: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Strongest weights kept per cell.")
-    ] = 10,
-    layer: Annotated[
-        int, typer.Option(metavar="N", help="Layer; -1 is the last.")
-    ] = -1,
-    permutations: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Permutations of the test, per FOV.")
-    ] = 99,
-    fov: Fovs = "",
-    device: Device = "auto",
-    scheduler: Scheduler = "",
-    seed: Seed = 0,
-) -> None:
-    """Write model attention: obsp (top-k) and the residual field in obsm.
-
-    The field is what is left after geometry and the layout of cell types (or of
-    clusters, where no types are known); one p-value per FOV says whether that
-    rest beats chance. Model attention is not evidence of communication.
-
-    Example: napari-scfm attend sample_data/cosmx_synthetic -o attention.h5ad
-    """
-    from napari_scfm.cli.bar import progress_bar
-    from napari_scfm.experiments.attention_runs import attention_of_table
-
-    table = _loaded(path, fov, out)
-    with progress_bar("Attending") as progress:
-        rows = attention_of_table(
-            table,
-            model,
-            layer=layer,
-            top_k=top_k,
-            permutations=permutations,
-            device=device,
-            scheduler=scheduler,
-            seed=seed,
-            progress=progress,
-        )
-    shares = dict.fromkeys(("geometry", "layout", "rest"), "{:.3g}".format)
-    typer.echo(rows.to_string(index=False, formatters=shares))
-    name = table.uns[keys.UNS]["model"]
-    _write(table, out, f"obsp['{keys.attention(name)}'], obsm['{keys.flow(name)}']")
-
-
-def _loaded(path: Path, fov: str, out: Path) -> AnnData:
+def loaded_table(path: Path, fov: str, out: Path) -> AnnData:
     """Return the table, once it is sure that the result can be written."""
     from napari_scfm.experiments.files import check_writable
     from napari_scfm.models.scale import scale_note
@@ -221,7 +173,7 @@ def _embedded(
     from napari_scfm.experiments.slide_runs import embed_slide
     from napari_scfm.models.hub import load_model
 
-    table = _loaded(path, fov, out)
+    table = loaded_table(path, fov, out)
     with progress_bar("Embedding") as progress:
         device, precision, scheduler = where
         values = embed_slide(
@@ -274,7 +226,8 @@ def _store_imputed(
     return ", ".join(stored)
 
 
-def _write(table: AnnData, out: Path, what: str) -> None:
+def write_table(table: AnnData, out: Path, what: str) -> None:
+    """Write the table; say where it is and what was stored in it."""
     from napari_scfm.experiments.files import write_h5ad
 
     write_h5ad(table, out)

@@ -14,6 +14,7 @@ import typer
 import napari_scfm
 from napari_scfm.cli import (
     analyse,
+    attend,
     experiment,
     export,
     influence,
@@ -70,7 +71,7 @@ COMMANDS: dict[Callable[..., None], str] = {
     perturb.perturb: "Change a gene in some cells, see what follows.",
     influence.influence: "Hide a cell's neighbours in turn: which mattered?",
     analyse.cluster: "Write clusters of the embedding.",
-    analyse.attend: "Write model attention and its residual field.",
+    attend.attend: "Write model attention and its residual field.",
     train.train: "Train a model on a slide.",
     export.export: "Draw a FOV as a figure.",
 }

@@ -6,6 +6,7 @@ wherever they ran. Baselines are fitted across FOVs: they are never split up.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
     from napari_scfm.models.attention import Attention, Block
+    from napari_scfm.models.attention.asked import Layer, Weighting
     from napari_scfm.models.base import CellModel
     from napari_scfm.progress import ProgressCallback
 
@@ -93,25 +95,29 @@ def attend_slide(
     table: AnnData,
     model: str,
     *,
-    layer: int = -1,
+    layer: Layer = -1,
+    head: int | None = None,
+    weighting: Weighting = "weights",
     device: str = "auto",
     scheduler: str = "",
     progress: ProgressCallback | None = None,
 ) -> Attention:
-    """Return the attention of all FOVs as one block matrix; see :func:`embed_slide`."""
-    if not scheduler:
-        return load_model(model, device).attend(table, layer=layer, progress=progress)
-    from napari_scfm.models.attention import Attention, Block
+    """Return the attention of all FOVs as one block matrix; see :func:`embed_slide`.
 
-    task = partial(_attend, model, device, layer)
+    ``layer``, ``head`` and ``weighting`` are those of
+    :meth:`napari_scfm.models.base.CellModel.attend`.
+    """
+    how: dict[str, Any] = {"layer": layer, "head": head, "weighting": weighting}
+    if not scheduler:
+        return load_model(model, device).attend(table, progress=progress, **how)
+    from napari_scfm.models.attention import Attention
+
+    task = partial(_attend, model, device, how)
     blocks: list[Block] = []
     for rows, parts in zip(
         bags(table), _on_workers(table, task, model, scheduler, progress), strict=True
     ):
-        blocks += [
-            Block(rows[b.cells], query=b.query, key=b.key, matrix=b.matrix)
-            for b in parts
-        ]
+        blocks += [replace(block, cells=rows[block.cells]) for block in parts]
     return Attention(blocks, table.n_obs)
 
 
@@ -131,8 +137,10 @@ def _impute(
     return loaded.impute(part, genes, neighbourhood=neighbourhood)
 
 
-def _attend(model: str, device: str, layer: int, part: AnnData) -> tuple[Block, ...]:
-    return _load_once(model, device).attend(part, layer=layer).blocks
+def _attend(
+    model: str, device: str, how: dict[str, Any], part: AnnData
+) -> tuple[Block, ...]:
+    return _load_once(model, device).attend(part, **how).blocks
 
 
 def _gather(

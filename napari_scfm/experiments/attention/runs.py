@@ -1,0 +1,212 @@
+"""Attention of a whole slide: one field, one table and one test per field of view."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_scfm import keys
+from napari_scfm.analysis.senders import sender_excess
+from napari_scfm.analysis.streamlines import draw_streams
+from napari_scfm.analysis.type_table import type_table
+from napari_scfm.experiments.attention.asked import (
+    FieldOptions,
+    cell_kinds,
+    field_as,
+    refuse_blind,
+)
+from napari_scfm.experiments.provenance import provenance
+from napari_scfm.experiments.slide_runs import attend_slide, embed_slide
+from napari_scfm.models.bags import bags
+from napari_scfm.models.hub import load_model
+from napari_scfm.progress import report
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pandas as pd
+    from anndata import AnnData
+
+    from napari_scfm.analysis.attention_field import AttentionField
+    from napari_scfm.analysis.streamlines import Lines, StreamLook
+    from napari_scfm.experiments.attention.asked import Kinds
+    from napari_scfm.models.attention import Attention
+    from napari_scfm.models.base import ModelInfo
+    from napari_scfm.progress import ProgressCallback
+
+
+@dataclass(frozen=True, eq=False)
+class FovAttention:
+    """Attention of one field of view.
+
+    Attributes
+    ----------
+    fov
+        Its name; "" for a table without.
+    cells
+        (n,) its rows of the table.
+    attention
+        Between its cells.
+    kinds, field
+        What the null kept fixed, and the field.
+    """
+
+    fov: str
+    cells: np.ndarray
+    attention: Attention
+    kinds: Kinds
+    field: AttentionField
+
+    def lines(self, look: StreamLook) -> Lines:
+        """Return its streams, with the kind that sends more than its share."""
+        codes, names = self.kinds.codes, self.kinds.names
+        kinds = None
+        if look.colour == "sender":
+            kinds = sender_excess(self.attention, codes, len(names))
+        return draw_streams(self.field, look, kinds)
+
+    def type_table(self) -> pd.DataFrame:
+        """Return the attention of each kind on each kind, with the FOV's name."""
+        table = type_table(self.attention, self.kinds.codes, self.kinds.names)
+        table.insert(0, "fov", self.fov)
+        return table
+
+    def row(self) -> dict[str, Any]:
+        """Return what a table of fields says of it."""
+        return {
+            "fov": self.fov,
+            "cells": len(self.cells),
+            **self.field.shares._asdict(),
+            "p_value": self.field.p_value,
+            "strata": self.kinds.source,
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class SlideAttention:
+    """Attention of all fields of view of a table.
+
+    Attributes
+    ----------
+    info
+        Of the model.
+    options
+        What was asked.
+    attention
+        Of all cells; those of different FOVs never attend to each other.
+    fovs
+        One entry per field of view.
+    """
+
+    info: ModelInfo
+    options: FieldOptions
+    attention: Attention
+    fovs: tuple[FovAttention, ...]
+
+    def fields(self) -> pd.DataFrame:
+        """Return one row per FOV: cells, energy shares, p-value, source of strata."""
+        import pandas as pd
+
+        return pd.DataFrame([one.row() for one in self.fovs])
+
+    def type_tables(self) -> pd.DataFrame:
+        """Return the attention of kind on kind, FOV after FOV."""
+        import pandas as pd
+
+        return pd.concat([one.type_table() for one in self.fovs], ignore_index=True)
+
+    def store(self, table: AnnData, top_k: int = 10) -> None:
+        """Write attention, residual vectors and provenance into a table.
+
+        Parameters
+        ----------
+        table
+            The table that was read; ``obsp``, ``obsm`` and ``uns`` are written.
+        top_k
+            Strongest weights kept per cell.
+        """
+        name = self.info.name
+        flow = np.zeros((table.n_obs, 2), np.float32)
+        for one in self.fovs:
+            flow[one.cells] = one.field.residual
+        table.obsp[keys.attention(name)] = self.attention.top_k(top_k).tocsr()
+        table.obsm[keys.flow(name)] = flow
+        more = {
+            "layer": self.options.layer,
+            "permutations": self.options.permutations,
+        } | self.options.about()
+        more["seed"] = self.options.seed
+        table.uns[keys.UNS] = provenance(
+            self.info, fields=self.fields(), types=self.type_tables(), **more
+        )
+
+
+def attend_table(
+    table: AnnData,
+    model: str,
+    options: FieldOptions | None = None,
+    *,
+    device: str = "auto",
+    scheduler: str = "",
+    progress: ProgressCallback | None = None,
+) -> SlideAttention:
+    """Return the attention fields of all FOVs of a table, as the window draws them.
+
+    Parameters
+    ----------
+    table
+        Raw counts of one or more FOVs.
+    model, device, scheduler
+        See :func:`napari_scfm.experiments.slide_runs.attend_slide`.
+    options
+        Which attention, among which cells, against which chance.
+    progress
+        Told after each FOV.
+
+    Raises
+    ------
+    ModelError
+        If the model cannot attend, or ignores places and neighbours were asked for.
+    """
+    options = options or FieldOptions()
+    home = bags(table)
+    loaded = load_model(model, device if not scheduler else "cpu")
+    if home:
+        refuse_blind(loaded, table[home[0]], options)
+    attention = attend_slide(
+        table,
+        model,
+        layer=options.layer,
+        head=options.head,
+        weighting=options.weighting,
+        device=device,
+        scheduler=scheduler,
+    )
+
+    @cache
+    def embedding() -> np.ndarray:
+        return embed_slide(table, model, device=device, scheduler=scheduler)
+
+    fovs = []
+    for done, cells in enumerate(home, start=1):
+        fovs.append(_of_fov(table, cells, attention, embedding, options))
+        report(progress, done, len(home), f"field of FOV {fovs[-1].fov}")
+    return SlideAttention(loaded.info, options, attention, tuple(fovs))
+
+
+def _of_fov(
+    table: AnnData,
+    cells: np.ndarray,
+    attention: Attention,
+    embedding: Callable[[], np.ndarray],
+    options: FieldOptions,
+) -> FovAttention:
+    here = table[cells]
+    name = str(here.obs[keys.FOV].iloc[0]) if keys.FOV in table.obs else ""
+    kinds = cell_kinds(here, lambda: embedding()[cells], options.strata, options.seed)
+    own = attention.of(cells)
+    field = field_as(own, np.asarray(here.obsm[keys.SPATIAL])[:, :2], kinds, options)
+    return FovAttention(name, cells, own, kinds, field)
