@@ -16,6 +16,7 @@ from napari_scfm import keys
 from napari_scfm.analysis.attention_field import attention_field
 from napari_scfm.analysis.clusters import cluster
 from napari_scfm.errors import ModelError, ScfmError, named
+from napari_scfm.models.places_probe import attention_reads_positions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -189,8 +190,8 @@ def refuse_blind(model: CellModel, table: AnnData, options: FieldOptions) -> Non
     Raises
     ------
     ModelError
-        If the field is local and the model's output does not change when cells
-        exchange their places.
+        If the field is local and the attention does not change when cells exchange
+        their places.
     ScfmError
         If both a number of neighbours and a radius are asked for.
     """
@@ -199,7 +200,7 @@ def refuse_blind(model: CellModel, table: AnnData, options: FieldOptions) -> Non
             "Partners cannot be both the nearest cells and those within a radius.",
             "Ask for one of the two.",
         )
-    if options.local and not sees_places(model, table):
+    if options.local and not sees_places(model, table, options):
         raise ModelError(
             f"Model {model.info.name} does not read coordinates, so its attention "
             "between neighbours has no direction.",
@@ -207,10 +208,18 @@ def refuse_blind(model: CellModel, table: AnnData, options: FieldOptions) -> Non
         )
 
 
-def sees_places(model: CellModel, table: AnnData) -> bool:
-    """Tell whether a model reads where cells lie; True for one that cannot be asked."""
-    probe = getattr(model, "reads_positions", None)
-    return probe is None or bool(probe(table))
+def sees_places(
+    model: CellModel, table: AnnData, options: FieldOptions | None = None
+) -> bool:
+    """Tell whether the asked attention changes when cells exchange their places."""
+    options = options or FieldOptions()
+    return attention_reads_positions(
+        model,
+        table,
+        layer=options.layer,
+        head=options.head,
+        weighting=options.weighting,
+    )
 
 
 def attend_as(

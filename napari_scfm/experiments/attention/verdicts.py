@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from napari_scfm.analysis.attention_field import LEVEL
 from napari_scfm.errors import counted
 
 RANDOM = "random weights"
@@ -62,8 +63,8 @@ class Outcome:
 
     @property
     def beats_chance(self) -> bool:
-        """Whether the p-value is below 5 %."""
-        return self.p_value < 0.05
+        """Whether the p-value is at most 5 %."""
+        return self.p_value <= LEVEL
 
 
 def warns(found: Outcome) -> bool:

@@ -28,7 +28,7 @@ SPOTS = np.repeat([[0.0, 0.0], [9.0, 9.0]], N // 2, axis=0) + RNG.normal(0, 1, (
 
 
 class Placeless(CellModel):
-    """Attends to everybody alike, and remembers what it was asked."""
+    """Attends by expression or by place, and remembers what it was asked."""
 
     def __init__(self, places: bool = False) -> None:
         self.info = ModelInfo("placeless", capabilities=frozenset({"attend"}))
@@ -40,10 +40,8 @@ class Placeless(CellModel):
 
     def attend(self, table, *, mask=None, progress=None, **how):
         self.asked = how
-        return Attention.from_matrix(np.ones((table.n_obs, table.n_obs)))
-
-    def reads_positions(self, table):
-        return self.places
+        x = np.asarray(table.obsm["spatial"])[:, 0] if self.places else table.X[:, 0]
+        return Attention.from_matrix(np.exp(-0.01 * np.abs(x[:, None] - x)))
 
 
 def _table(**columns):
