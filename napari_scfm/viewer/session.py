@@ -16,6 +16,8 @@ import numpy as np
 from psygnal import EventedModel, Signal
 from pydantic import ConfigDict, PrivateAttr
 
+from napari_scfm.analysis.streamlines import StreamLook
+
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
@@ -211,6 +213,11 @@ class Stream:
         The :class:`~napari_scfm.experiments.attention.asked.FieldOptions` asked for.
     xy
         (cells, 2) positions (x, y) in um.
+    senders
+        By direction, (cells, kinds) how much more than its share each kind sends.
+    checks
+        What :func:`~napari_scfm.experiments.attention.checks.check_attention` found;
+        None before it was asked.
     """
 
     fov: str
@@ -224,7 +231,7 @@ class Stream:
     kinds: tuple[str, ...] = ()
     palette: np.ndarray = field(default_factory=lambda: np.zeros((0, 4)))
     codes: np.ndarray = field(default_factory=lambda: NO_CELLS)
-    look: Any = None
+    look: StreamLook = field(default_factory=StreamLook)
     fields: dict[str, Any] = field(default_factory=dict)
     attention: Any = None
     pair: tuple[str, str] | None = None
@@ -232,6 +239,8 @@ class Stream:
     options: Any = None
     xy: np.ndarray = field(default_factory=lambda: np.zeros((0, 2)))
     whole: dict[str, Any] = field(default_factory=dict)
+    senders: dict[str, np.ndarray] = field(default_factory=dict)
+    checks: Any = None
 
 
 @dataclass(frozen=True)

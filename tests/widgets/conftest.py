@@ -53,7 +53,7 @@ class SlowModel(CellModel):
         self._work(progress)
         return np.ones((table.n_obs, len(genes)), dtype=np.float32)
 
-    def attend(self, table, *, mask=None, layer=-1, progress=None):
+    def attend(self, table, *, mask=None, layer=-1, progress=None, **_):
         self._work(progress)
         xy = table.obsm["spatial"]
         apart = np.linalg.norm(xy[:, None] - xy[None], axis=2)

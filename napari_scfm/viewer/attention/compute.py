@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_scfm import keys
+from napari_scfm.errors import ScfmError
 from napari_scfm.experiments.attention.asked import (
     FieldOptions,
     Kinds,
@@ -22,14 +23,20 @@ from napari_scfm.experiments.attention.asked import (
     sees_places,
 )
 from napari_scfm.progress import report
+from napari_scfm.viewer.attention.sending import senders_of
 from napari_scfm.viewer.colouring import category_rgba
 from napari_scfm.viewer.session import Stream
 from napari_scfm.viewer.tasks import about_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
     from napari_scfm.analysis.attention_field import AttentionField, Direction
     from napari_scfm.analysis.streamlines import StreamLook
     from napari_scfm.models.attention import Attention
+    from napari_scfm.models.base import CellModel
     from napari_scfm.progress import ProgressCallback
     from napari_scfm.viewer.tasks import Work
 
@@ -65,7 +72,7 @@ def attention_stream(
     table, model = work.fov.table, work.model
     steps = 5
     report(progress, 0, steps, "reading the cells")
-    reads = sees_places(model, table)
+    reads = sees_places(model, table, asked)
     refused = asked.local and not reads
     if refused:
         asked = replace(asked, neighbours=None, radius=None, null="")
@@ -90,6 +97,7 @@ def attention_stream(
         table=type_table(attention, kinds.codes, kinds.names),
         options=asked,
         xy=positions(work),
+        senders=senders_of(attention, kinds, asked, positions(work)),
     )
     return relooked(stream, look)
 
@@ -125,20 +133,36 @@ def _about(
     return said | ({"neighbours_refused": True} if refused else {})
 
 
-def relooked(stream: Stream, look: Any) -> Stream:
-    """Return a stream drawn in another way; the attention is the same."""
-    from napari_scfm.analysis.streamlines import streamlines, strengths
+def relooked(stream: Stream, look: StreamLook | None) -> Stream:
+    """Return a stream drawn in another way; neither model nor permutations run."""
+    from napari_scfm.analysis.streamlines import StreamLook, draw_streams
 
-    density = getattr(look, "density", 1.0)
-    lines = [line for line in streamlines(stream.field, density) if len(line) >= 2]
-    raw = strengths(stream.field, lines)
-    top = float(np.percentile(np.concatenate(raw), 95)) if raw else 1.0
-    weights = [np.clip(one / (top or 1.0), 0, 1) for one in raw]
-    beats = [np.full(len(line), bool(stream.field.significant)) for line in lines]
-    sender = [np.full(len(line), -1) for line in lines]
-    return replace(
-        stream, lines=lines, strength=weights, beats=beats, sender=sender, look=look
+    look = look or StreamLook()
+    field = _smoothed(stream, look)
+    direction = str(field.direction)
+    drawn = draw_streams(
+        field, replace(look, smoothing_um=None), stream.senders.get(direction)
     )
+    return replace(
+        stream,
+        field=field,
+        look=look,
+        lines=drawn.lines,
+        strength=drawn.strength,
+        beats=drawn.beats,
+        sender=drawn.sender,
+    )
+
+
+def _smoothed(stream: Stream, look: StreamLook) -> AttentionField:
+    """Return the stream's field as smooth as is asked; the one on show if it is."""
+    field = stream.field
+    made = stream.fields.get(field.direction, field)
+    if look.smoothing_um is None:
+        return made
+    if field is not made and stream.look.smoothing_um == look.smoothing_um:
+        return field
+    return made.resmoothed(look.smoothing_um)
 
 
 def turned(stream: Stream, direction: Direction) -> Stream:
@@ -155,12 +179,55 @@ def paired(
     """Return the streams of one pair of kinds (receiver, sender) alone, or of all.
 
     All come back at once; a pair is tested against chance anew.
+
+    Raises
+    ------
+    ScfmError
+        If the stream was read from a session, which does not hold the attention.
     """
     fields = stream.whole
     if pair is not None:
-        source = str(stream.about.get("strata", ""))
-        kinds = Kinds(stream.codes, stream.kinds, source)
+        if stream.attention is None:
+            raise ScfmError(
+                "The attention behind these streams was not saved with the session.",
+                "Press Draw streams once, then choose the pair again.",
+            )
         asked = replace(stream.options, pair=pair)
-        fields = _fields(stream.attention, stream.xy, kinds, asked, progress)
-    field = fields.get(stream.field.direction, stream.field)
+        fields = _fields(stream.attention, stream.xy, _kinds(stream), asked, progress)
+    field = fields[str(stream.field.direction)]
     return relooked(replace(stream, field=field, fields=fields, pair=pair), stream.look)
+
+
+def checked_stream(
+    work: Work,
+    stream: Stream,
+    which: Sequence[str],
+    other: CellModel | None = None,
+    progress: ProgressCallback | None = None,
+) -> pd.DataFrame:
+    """Return what is left of a stream's picture when something is broken.
+
+    See :func:`~napari_scfm.experiments.attention.checks.check_attention`.
+    """
+    from napari_scfm.experiments.attention.checks import check_attention
+
+    asked = replace(
+        stream.options or FieldOptions(),
+        direction=stream.field.direction,
+        pair=stream.pair,
+        smoothing_um=stream.look.smoothing_um,
+    )
+    return check_attention(
+        work.model,
+        work.fov.table,
+        asked,
+        which,
+        other="" if other is None else other,
+        mask=work.mask,
+        kinds=_kinds(stream),
+        progress=progress,
+    )
+
+
+def _kinds(stream: Stream) -> Kinds:
+    return Kinds(stream.codes, stream.kinds, str(stream.about.get("strata", "")))

@@ -104,6 +104,8 @@ class PartnerControls(QWidget):
                 session.say(f"The attention of {name} is not drawn on another one.")
                 return
             session.parts[partners.ATTENTION] = kept
+            model = kept.model.info.name
+            session.say(f"The attention of {model} in {kept.fov.name} is read.")
             self._look(way)
 
         self.context.jobs.run("Reading attention", task, done)
@@ -111,10 +113,7 @@ class PartnerControls(QWidget):
     def _look(self, way: PartnerWay) -> None:
         session = self.session
         partner_layers.look_at(session, way)
-        made = session.partners
-        if made is not None:
-            session.say(f"{made.title}: {made.legend.note}.")
-        elif way != "off" and session.cell is None:
+        if way != "off" and session.cell is None:
             acts.run(self.context.viewer, "tool_click")
             session.say(NO_CELL)
 

@@ -2,56 +2,79 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from magicgui.widgets import Container, FloatSpinBox, SpinBox
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from napari_scfm.experiments.attention.asked import FieldOptions
 from napari_scfm.viewer import tasks
 from napari_scfm.viewer.attention import compute
+from napari_scfm.widgets.attention.asking import Asking
+from napari_scfm.widgets.attention.checks import ChecksSection
+from napari_scfm.widgets.attention.heat_map import HeatMap
+from napari_scfm.widgets.attention.partners import PartnerSection
 from napari_scfm.widgets.attention.share_bar import ShareBar
-from napari_scfm.widgets.step import Context, Step, button, hint
+from napari_scfm.widgets.attention.sliders import LookControls
+from napari_scfm.widgets.attention.travel import Travel
+from napari_scfm.widgets.attention.words import CAVEAT, banner, pair_words, verdict
+from napari_scfm.widgets.section import Section
+from napari_scfm.widgets.step import Context, Step, button, hint, row
 
 if TYPE_CHECKING:
+    from napari_scfm.analysis.attention_field import Direction
+    from napari_scfm.analysis.streamlines import StreamLook
     from napari_scfm.viewer.session import Stream
 
-SMALL = 0.01
-"""A share of the energy that should be said to be small."""
-
-CAVEAT = (
-    "Model attention, key to query, residual after cell-type layout: what is left of "
-    "the arrows when the shape of the tissue and the place of the cell types are "
-    "taken away. It says where the model looks, not that cells communicate."
-)
-
-BLIND = (
-    "This model does not read coordinates: it attends to cells by their expression, "
-    "wherever they lie."
-)
+BANNER = "QLabel { border-left: 3px solid #e69f00; padding-left: 6px; }"
+MAP = "Click a pair to see its streams alone; click it again to see all."
 
 
 class AttentionStep(Step):
-    """Layer, density, Draw, share bar, p-value, caveat."""
+    """Banner, what to draw, Draw; then shares, verdict, look, heat map, checks."""
 
     def __init__(self, context: Context) -> None:
         super().__init__("7  Attention", context)
-        self.layer = SpinBox(label="Layer", value=-1, min=-64, max=64)
-        self.layer.tooltip = "-1 is the last layer"
-        self.density = FloatSpinBox(
-            label="Density", value=1.0, min=0.2, max=3, step=0.2
-        )
-        self.density.changed.connect(self._on_density)
-        self.form: Container[Any] = Container(widgets=[self.layer, self.density])
-        self.form.margins = (0, 0, 0, 0)
+        self.banner = hint()
+        self.banner.setStyleSheet(BANNER)
+        self.asking = Asking(self.session)
+        self.draw = button("Draw streams", self.run, "Of this field of view")
+        self.remove = button("Remove", self._remove, "Take the streams off the tissue")
+        self._make_drawn()
+        for part in (self.banner, self.asking):
+            self.body.addWidget(part)
+        self.body.addLayout(row(self.draw, self.remove))
+        self.body.addWidget(self.drawn)
+        self.body.addWidget(hint(CAVEAT))
+        self._listen()
+
+    def _make_drawn(self) -> None:
+        """Make what is there only once streams are."""
         self.shares = ShareBar()
         self.result = hint()
-        self.body.addWidget(self.form.native)
-        self.body.addWidget(button("Draw streams", self.run, "Of this field of view"))
-        self.body.addWidget(self.shares)
-        self.body.addWidget(self.result)
-        self.body.addWidget(hint(CAVEAT))
-        context.listen(self.session.events.stream, self._on_stream)
+        self.look = LookControls()
+        self.travel = Travel(self.context, self.look.animate)
+        self.map = HeatMap()
+        self.pair = hint(MAP)
+        self.kinds = Section("Attention between kinds", open_=True)
+        self.kinds.add(self.map, self.pair)
+        self.checks = ChecksSection(self.context)
+        self.partners = PartnerSection(self.context)
+        self.drawn = QWidget()
+        self.inside = QVBoxLayout(self.drawn)
+        self.inside.setContentsMargins(0, 0, 0, 0)
+        self.inside.setSpacing(6)
+        for part in (self.shares, self.result, self.look):
+            self.inside.addWidget(part)
+        for part in (self.kinds, self.partners, self.checks):
+            self.inside.addWidget(part)
+
+    def _listen(self) -> None:
+        events, context = self.session.events, self.context
+        self.look.changed.connect(lambda look: context.attempt(self._relook, look))
+        self.look.turned.connect(lambda way: context.attempt(self._turn, way))
+        self.map.picked.connect(lambda pair: context.attempt(self._pair, pair))
+        context.listen(events.stream, self._on_stream)
+        context.listen(events.model, self.asking.on_model)
+        context.listen(events.fov, self.asking.on_fov)
         self._on_stream()
 
     def run(self) -> None:
@@ -60,8 +83,7 @@ class AttentionStep(Step):
 
     def _start(self) -> None:
         work = tasks.work_of(self.session, "attend")
-        look = SimpleNamespace(density=self.density.value)
-        asked = FieldOptions(layer=self.layer.value)
+        asked, look = self.asking.options(), self.look.look()
 
         def task(progress: Any) -> Stream:
             return compute.attention_stream(work, asked, progress, look)
@@ -77,39 +99,52 @@ class AttentionStep(Step):
         session.stream = stream
         session.say(verdict(stream))
 
-    def _on_density(self, density: float) -> None:
-        stream = self.session.stream
-        if stream is not None and not self.context.jobs.running:
-            self.context.attempt(self._redraw, stream, density)
+    def _remove(self) -> None:
+        self.session.stream = None
 
-    def _redraw(self, stream: Stream, density: float) -> None:
-        self.session.stream = compute.relooked(stream, SimpleNamespace(density=density))
+    def _relook(self, look: StreamLook) -> None:
+        stream = self.session.stream
+        if stream is not None and stream.look != look:
+            self.session.stream = compute.relooked(stream, look)
+
+    def _turn(self, direction: Direction) -> None:
+        stream = self.session.stream
+        if stream is not None and stream.field.direction != direction:
+            self.session.stream = compute.turned(stream, direction)
+
+    def _pair(self, pair: tuple[str, str] | None) -> None:
+        stream = self.session.stream
+        if stream is None:
+            return
+        if pair is None:
+            self.session.stream = compute.paired(stream, None)
+            return
+
+        def task(progress: Any) -> Stream:
+            return compute.paired(stream, pair, progress)
+
+        def done(made: Stream) -> None:
+            if self.session.stream is None or self.session.stream.fov != made.fov:
+                return
+            self.session.stream = made
+            self.session.say(f"{pair_words(made)} {verdict(made)}")
+
+        self.context.jobs.run("Drawing one pair", task, done)
 
     def _on_stream(self) -> None:
         stream = self.session.stream
-        self.shares.setVisible(stream is not None)
-        self.result.setVisible(stream is not None)
-        if stream is not None:
-            self.shares.set_shares(tuple(stream.field.shares))
-            self.result.setText(verdict(stream))
-
-
-def verdict(stream: Stream) -> str:
-    """Return what the permutation test says, and whether places play a part."""
-    blind = stream.about.get("reads_positions", True) is False
-    return _tested(stream) + (f" {BLIND}" if blind else "")
-
-
-def _tested(stream: Stream) -> str:
-    value = stream.field.p_value
-    if value is None or value != value:
-        return "The streams were not tested against chance."
-    test = f"p = {value:.2g}, {stream.field.permutations} permutations"
-    if stream.field.significant:
-        text = f"The rest beats chance ({test})"
-        rest = stream.field.shares[2]
-        size = "less than 0.1%" if rest < 0.001 else f"only {rest:.1%}"
-        return text + (
-            f", but is {size} of the arrows' energy." if rest < SMALL else "."
-        )
-    return f"The rest does not beat chance ({test}), so the streams are drawn grey."
+        self.drawn.setVisible(stream is not None)
+        self.remove.setVisible(stream is not None)
+        text = "" if stream is None else banner(stream)
+        self.banner.setText(text)
+        self.banner.setVisible(bool(text))
+        self.checks.show_stream(stream)
+        if stream is None:
+            self.map.show_table(None)
+            return
+        self.map.show_table(stream.table, stream.pair)
+        self.shares.set_shares(tuple(stream.field.shares))
+        self.result.setText(verdict(stream))
+        self.look.show_stream(stream)
+        self.kinds.setVisible(stream.table is not None)
+        self.pair.setText(pair_words(stream) if stream.pair else MAP)

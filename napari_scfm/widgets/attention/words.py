@@ -1,0 +1,103 @@
+"""What the numbers of a stream say, in sentences."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_scfm.experiments.attention.asked import CLUSTERS
+
+if TYPE_CHECKING:
+    from napari_scfm.viewer.session import Stream
+
+SMALL = 0.01
+"""A share of the energy that should be said to be small."""
+
+CAVEAT = (
+    "Model attention, key to query, residual after cell-type layout. It says where "
+    "the model looks; it is not evidence of communication."
+)
+BLIND = (
+    "This model does not read coordinates: it attends to cells by their expression, "
+    "wherever they lie."
+)
+REFUSED = "Among near cells its arrows have no direction, so all cells were taken."
+RAW = (
+    "Raw: mostly geometry. Arrows point inwards at the border whatever the model does; "
+    "nothing of this is tested."
+)
+CHANCE = {
+    "strata": "keys exchanged within {kinds}",
+    "rings": "weights shuffled within rings of like distance",
+    "keys": "keys exchanged within {kinds}",
+    "shift": "the map of keys shifted as a whole",
+}
+
+
+def verdict(stream: Stream) -> str:
+    """Return what the permutation test says, and how much there is of it."""
+    field = stream.field
+    value = field.p_value
+    if value is None or value != value:
+        return "The streams were not tested against chance."
+    test = p_words(value, field.permutations)
+    against = f"Chance: {chance_of(stream)}."
+    if not field.significant:
+        return (
+            f"The rest does not beat chance ({test}), so the streams are drawn grey. "
+            f"{against}"
+        )
+    text = f"The rest beats chance ({test})"
+    rest = field.shares[2]
+    if rest < SMALL:
+        size = "less than 0.1%" if rest < 0.001 else f"only {rest:.1%}"
+        text += f", but is {size} of the arrows' energy"
+    return f"{text}. {_where(stream)}{against}"
+
+
+def p_words(value: float, permutations: int) -> str:
+    """Return p with what it is made of: (1 + b) / (1 + B)."""
+    beaten = round(value * (1 + permutations)) - 1
+    return f"p = {value:.2g} = (1 + {beaten}) / (1 + {permutations})"
+
+
+def chance_of(stream: Stream) -> str:
+    """Return what was shuffled."""
+    kinds = "cell types"
+    source = stream.about.get("strata", "")
+    if source == CLUSTERS:
+        kinds = "clusters of the model's embedding"
+    elif source and source != "cell_type":
+        kinds = f"the kinds of {source}"
+    null = getattr(stream.field, "null", "") or "strata"
+    return CHANCE.get(null, CHANCE["strata"]).format(kinds=kinds)
+
+
+def _where(stream: Stream) -> str:
+    """Return in how much of the tissue chance is beaten; "" where nobody knows."""
+    beats = getattr(stream.field, "beats_chance", None)
+    if beats is None:
+        return ""
+    tissue = np.isfinite(stream.field.grid_u)
+    share = float(beats[tissue].mean()) if tissue.any() else 0.0
+    if share > 0.995:
+        return "It does so everywhere. "
+    part = "no single place" if share == 0 else f"{share:.0%} of the tissue"
+    return f"Of itself, {part} does; the others are grey. "
+
+
+def banner(stream: Stream) -> str:
+    """Return what must be known first: whether places play a part at all."""
+    if stream.about.get("reads_positions", True) is not False:
+        return ""
+    refused = stream.about.get("neighbours_refused", False)
+    return f"{BLIND} {REFUSED}" if refused else BLIND
+
+
+def pair_words(stream: Stream) -> str:
+    """Return which pair of kinds the streams are restricted to; "" for all."""
+    if stream.pair is None:
+        return ""
+    receiver, sender = stream.pair
+    return f"Only what {receiver} (receiver) takes from {sender} (sender)."
