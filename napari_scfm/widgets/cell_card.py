@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QEvent, QSize, Qt
+from qtpy.QtCore import QEvent, QSize, Qt, QTimer
 from qtpy.QtWidgets import (
     QFrame,
     QLabel,
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from qtpy.QtGui import QResizeEvent
 
     from napari_scfm.experiments.influenced import Influence
+    from napari_scfm.viewer.attention.partner_map import Partners
     from napari_scfm.viewer.card import Card
 
 NOT_PREDICTED = "Hidden, but not predicted yet: press Predict in step 5."
@@ -67,6 +68,7 @@ class CellCard(QWidget):
         for signal in (events.cell, events.comparison, events.mask, events.fov):
             context.listen(signal, self.refresh)
         context.listen(events.influence, self._on_influence)
+        context.listen(events.partners, self._on_partners)
         self.refresh()
 
     def _make_head(self) -> None:
@@ -144,7 +146,8 @@ class CellCard(QWidget):
         old, self._card = self._card, card.card_of(self.session, at)
         if old is None or (old.row, old.fov) != (at, self._card.fov):
             self.all.setChecked(False)
-            self.body.verticalScrollBar().setValue(0)
+            if self.session.partners is None:
+                self.body.verticalScrollBar().setValue(0)
         self._on_fold(self.head.isChecked())
         self.facts.setText(f"{self._card.facts} {self._card.hidden}")
         self._fill_guesses()
@@ -202,6 +205,15 @@ class CellCard(QWidget):
             self.verdict.setText(f"Drawn on the tissue: which cells mattered for "
                                  f"{made.cell}.")  # fmt: skip
         self.near.show_cells(here.neighbours, numbers)
+
+    def _on_partners(self, made: Partners | None) -> None:
+        self.body.updateGeometry()
+        if made is not None and self._card is not None:
+            # after the table has found its height
+            QTimer.singleShot(0, self._to_partners)
+
+    def _to_partners(self) -> None:
+        self.body.ensureWidgetVisible(self.partners, 0, 0)
 
     def run_influence(self) -> None:
         """Ask which cells mattered, in the background."""

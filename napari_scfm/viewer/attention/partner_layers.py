@@ -16,7 +16,7 @@ from napari.layers import Surface
 from napari_scfm.viewer import card
 from napari_scfm.viewer.attention.partners import partners_of
 from napari_scfm.viewer.cells import centroids
-from napari_scfm.viewer.fov_layers import metadata
+from napari_scfm.viewer.fov_layers import OPACITY, metadata
 from napari_scfm.viewer.links import wedges, with_halo
 
 if TYPE_CHECKING:
@@ -31,8 +31,9 @@ LAYER = "partner links"
 BEHIND = 0.18
 """Opacity of streams behind links."""
 
-_WIDEST, _THINNEST, _RIM = 0.75, 0.3, 0.1
-"""Widths of a link, in distances between neighbouring cells."""
+_WIDEST, _THINNEST, _RIM, _GAP = 0.4, 0.14, 0.05, 0.4
+"""Widths of a link, its rim, and the room it leaves at the cell that was clicked, in
+distances between neighbouring cells."""
 
 _OTHER_COLOURS = ("colour_by", "gene", "shown", "clusters")
 
@@ -133,9 +134,12 @@ def links_of(
     rows = np.array([cell.row for cell in made.top])
     times = made.times[rows]
     there = xy[rows]
-    here = np.broadcast_to(xy[made.row], there.shape)
-    ends = (there, here) if made.look.way == "from" else (here, there)
     room = spacing(session)
+    away = there - xy[made.row]
+    far = np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 1e-9)
+    # the cell itself stays in sight
+    here = xy[made.row] + away / far * np.minimum(_GAP * room, far / 2)
+    ends = (there, here) if made.look.way == "from" else (here, there)
     wide = room * (_THINNEST + (_WIDEST - _THINNEST) * times / times.max())
     vertices, faces, values = wedges(*ends, wide, _RIM * room)
     return vertices[:, ::-1], faces, values
@@ -149,13 +153,19 @@ def spacing(session: Session) -> float:
 
 
 def _step_back(session: Session, back: bool) -> None:
-    """Let streams fade behind the links, or come forward again."""
-    forward = session.parts.setdefault("stream opacity", {})
-    for layer in session.parts.get("stream layers", []):
-        if back and layer not in forward:
-            forward[layer] = layer.opacity
-            layer.opacity = min(layer.opacity, BEHIND)
-        elif not back and layer in forward:
-            layer.opacity = forward[layer]
-    if not back:
-        forward.clear()
+    """Let streams fade behind the links and the cells come forward, or undo it."""
+    kept = session.parts.setdefault("stream opacity", {})
+    streams = session.parts.get("stream layers", [])
+    cells = session.parts["painter"].layers.cells
+    if back and (streams or kept):
+        wanted = dict.fromkeys(streams, BEHIND)
+        if cells is not None:
+            wanted[cells] = OPACITY
+        for layer, opacity in wanted.items():
+            if layer.opacity != opacity:
+                kept[layer], layer.opacity = layer.opacity, opacity
+    elif not back:
+        for layer, opacity in kept.items():
+            if layer in streams or (streams and layer is cells):
+                layer.opacity = opacity
+        kept.clear()

@@ -255,9 +255,18 @@ def worth(shares: Shares, row: int, look: PartnerLook) -> str:
             f"{rank:,} of {len(shares.usual):,} cells."
         )
     spread = given.sum() ** 2 / np.square(given).sum()
-    text = f"As uneven as if spread over {spread:,.0f} of {len(given):,} cells."
+    text = f"Shared out as if evenly over {spread:,.0f} of {len(given):,} cells."
     if len(given) > 2 and np.ptp(usual) > 0 and np.ptp(given) > 0:
         same = float(np.corrcoef(given, usual)[0, 1]) ** 2
-        text += f" {same:.0%} of the differences are the same whichever cell is clicked"
-        text += "; that part is taken out here." if look.scale == "usual" else "."
+        text += f" {_percent(same)} of the differences are the same whichever cell is "
+        text += "clicked"
+        if look.scale == "usual":
+            text += "; that part is taken out here"
+        elif same > 0.5:
+            text += "; choose the key's usual share to take that part out"
+        text += "."
     return text
+
+
+def _percent(share: float) -> str:
+    return "More than 99%" if 0.99 < share < 1 - 1e-9 else f"{share:.0%}"

@@ -144,9 +144,13 @@ class PartnerTable(QWidget):
         self.controls.scale.setVisible(made is not None)
         self.said.setVisible(made is not None)
         top = () if made is None else made.top
-        self.table.show_cells(top, [f"{cell.times:.3g}" for cell in top])
+        self.table.show_cells(top, [_number(cell.times) for cell in top])
         if made is not None:
             self.said.setText(f"{made.said} {CAVEAT}")
+
+
+def _number(times: float) -> str:
+    return f"{times:.2f}" if times < 10 else f"{times:.0f}"
 
 
 class PartnerSection(Section):
