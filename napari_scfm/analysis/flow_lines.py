@@ -17,12 +17,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-LINES_ACROSS = 30
-"""Lines across the longer side at density 1, as matplotlib draws them."""
+LINES_ACROSS = 36
+"""Lines across the longer side at density 1, where they all run side by side."""
 
 _STEP, _FINEST = 0.45, 0.55
 _LONGEST = 0.6
-_NEAR = 0.55
+_NEAR = 0.5
 _SHORTEST = 2.5
 
 
@@ -107,7 +107,7 @@ def flow_lines(
     if not field.tissue.any():
         return []
     apart = (max(u.shape) - 1) / (LINES_ACROSS * density)
-    kept = _chosen(field, apart)
+    kept = [_rounded(line) for line in _chosen(field, apart)]
     corner = np.array([x[0], y[0]])
     return [np.stack([p.real, p.imag], axis=1) * steps + corner for p in kept]
 
@@ -122,6 +122,18 @@ def _chosen(field: _Field, apart: float) -> list[np.ndarray]:
         if len(seeds):
             kept += taken.take(_followed(field, seeds, apart))
     return kept
+
+
+def _rounded(line: np.ndarray) -> np.ndarray:
+    """Put a point between every two, on the cubic through the four around it."""
+    if len(line) < 3:
+        return line
+    ends = 2 * line[:1] - line[1:2], 2 * line[-1:] - line[-2:-1]
+    around = np.concatenate([ends[0], line, ends[1]])
+    out = np.empty(2 * len(line) - 1, dtype=complex)
+    out[::2] = line
+    out[1::2] = (9 * (line[:-1] + line[1:]) - around[:-3] - around[3:]) / 16
+    return out
 
 
 def _lattice(field: _Field, step: float) -> np.ndarray:

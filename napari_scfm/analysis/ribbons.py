@@ -15,9 +15,9 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-TAIL, END = 0.15, 0.3
+TAIL, END = 0.3, 0.35
 HEAD_PLACE = 0.6
-_WEAK = 0.35
+_WEAK = 0.45
 _BASE = 0.4
 
 

@@ -31,7 +31,10 @@ RAW, RAW_ON_PAPER = "#A9C4E8", "#6F8FB8"
 NOBODY = "#E9E6DD"
 """No kind of cells sends more than its share."""
 
-THIN = 0.6
+_INK, _PALE = "#0A0A12", "#F4F1E8"
+_DARK = 0.36
+
+THIN = 0.7
 """Width of grey streams, of that of the others."""
 
 
@@ -89,6 +92,12 @@ def stream_colours(
         chance = ~np.concatenate(beats)
         colours[chance] = rgb((GREY_ON_PAPER if paper else GREY,))
     return np.asarray(colours, dtype=np.float64)
+
+
+def rim_colours(colours: np.ndarray) -> np.ndarray:
+    """Return (n, 3) what to put around (n, 3) colours: dark, or light around dark."""
+    light = colours @ np.array([0.299, 0.587, 0.114])
+    return np.where(light[:, None] < _DARK, rgb((_PALE,)), rgb((_INK,)))
 
 
 def stream_widths(

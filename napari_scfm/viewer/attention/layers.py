@@ -23,12 +23,17 @@ from napari_scfm.analysis.ribbons import (
     heads_along,
     ribbons,
 )
-from napari_scfm.figures.stream_colours import stream_colours, stream_widths
+from napari_scfm.figures.stream_colours import (
+    rim_colours,
+    stream_colours,
+    stream_widths,
+)
 from napari_scfm.viewer.fov_layers import OPACITY, metadata, role_of
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
+    from napari_scfm.viewer.fov_layers import FovLayers
     from napari_scfm.viewer.session import Session, Stream
 
 TITLE = "model attention"
@@ -42,21 +47,20 @@ RAW_CAVEAT = (
     "tissue, which makes arrows point inwards whatever the model does. It is not "
     "evidence of communication."
 )
-UNDER_STREAMS = 0.6
-"""Opacity of the cells while streams lie over them."""
+UNDER_STREAMS, OUTLINES_UNDER = 0.65, 0.3
+"""Opacity of the cells and of their outlines while streams lie over them."""
 
 LAYERS, HEADS = "stream layers", "stream heads"
 
 _SCREEN = 900.0
 """Pixels that a whole field of view has on a common screen."""
-_WIDTH, _GROWS, _THINNEST, _WIDEST = 4.0, 0.4, 2.5, 11.0
+_WIDTH, _GROWS, _THINNEST, _WIDEST = 5.5, 0.4, 3.5, 14.0
 """Pixels of a ribbon on a whole field of view; how it grows with the zoom."""
-_RIM = 0.4
-_HEAD, _BROAD = 3.4, 2.7
+_RIM = 0.35
+_HEAD, _BROAD = 2.8, 2.3
 _DASH = 5.0
 _HEADS_ACROSS = 7
 _ALPHA, _RIM_ALPHA = 0.95, 0.6
-_INK = (0.04, 0.04, 0.07)
 
 
 class Drawn(NamedTuple):
@@ -134,7 +138,7 @@ def drawn(stream: Stream, width: float, phase: float = 0.0) -> Drawn:
     values = np.concatenate([below.values, above.values, np.zeros(len(rims[0]))])
     return Drawn(
         (vertices, faces, values),
-        _coloured(np.repeat(colours, 2, axis=0), len(below.vertices), len(rims[0])),
+        _coloured(np.repeat(colours, 2, axis=0), np.repeat(inks, 3, axis=0)),
         head_vectors(heads.triangles)[..., ::-1],
         _with_alpha(inks, 1.0),
         _BROAD * width,
@@ -170,10 +174,10 @@ def _rims(heads: Heads, rim: float) -> tuple[np.ndarray, np.ndarray]:
     return wider.reshape(-1, 2), np.arange(3 * count).reshape(-1, 3)
 
 
-def _coloured(colours: np.ndarray, below: int, rims: int) -> np.ndarray:
-    dark = np.array([[*_INK, _RIM_ALPHA]])
-    parts = [dark.repeat(below, 0), _with_alpha(colours, _ALPHA), dark.repeat(rims, 0)]
-    return np.concatenate(parts)
+def _coloured(colours: np.ndarray, heads: np.ndarray) -> np.ndarray:
+    """Return the colours of rims, ribbons, and rims of heads."""
+    below, above = (_with_alpha(rim_colours(c), _RIM_ALPHA) for c in (colours, heads))
+    return np.concatenate([below, _with_alpha(colours, _ALPHA), above])
 
 
 def _with_alpha(colours: np.ndarray, alpha: float) -> np.ndarray:
@@ -229,20 +233,27 @@ def _about(session: Session, stream: Stream) -> dict[str, Any]:
 
 def show_stream(viewer: Viewer, session: Session) -> None:
     """Draw the session's stream, in the layers that are there or in new ones."""
-    stream, cells = session.stream, session.parts["painter"].layers.cells
+    stream, fov_layers = session.stream, session.parts["painter"].layers
     there = [x for x in session.parts.get(LAYERS, []) if x in viewer.layers]
-    here = session.fov is not None and cells is not None
+    here = session.fov is not None and fov_layers.cells is not None
     if not here or stream is None or stream.fov != session.fov.name:
         _remove(viewer, session, there)
-        if here:
-            cells.opacity = OPACITY
+        _dim(fov_layers, dim=False)
         return
     if len(there) == 2 and role_of(there[0])["fov"] == stream.fov:
         redraw(viewer, session)
         return
     _remove(viewer, session, there)
     _add(viewer, session, stream)
-    cells.opacity = UNDER_STREAMS if session.parts[LAYERS] else OPACITY
+    _dim(fov_layers, dim=bool(session.parts[LAYERS]))
+
+
+def _dim(layers: FovLayers, *, dim: bool) -> None:
+    """Make the cells and their outlines step back under streams, or come forward."""
+    if layers.cells is not None:
+        layers.cells.opacity = UNDER_STREAMS if dim else OPACITY
+    if layers.outlines is not None:
+        layers.outlines.opacity = OUTLINES_UNDER if dim else 1.0
 
 
 def _remove(viewer: Viewer, session: Session, layers: list[Any]) -> None:
