@@ -216,15 +216,20 @@ class Block:
 
     def rows(self, start: int, stop: int) -> np.ndarray:
         """Return rows ``start:stop`` as a dense array."""
-        if self.matrix is None:
-            query, key = self.factors()
-            out = np.asarray(query[start:stop] @ key.T)
-            if self.own is not None:
-                here = np.arange(start, min(stop, len(self.cells)))
-                out[here - start, here] += self.own[here]
-            return out
-        part = self.matrix[start:stop]
-        return part if isinstance(part, np.ndarray) else np.asarray(part.toarray())
+        return self.tile(slice(start, stop), slice(0, len(self.cells)))
+
+    def tile(self, rows: slice, columns: slice) -> np.ndarray:
+        """Return some rows of some columns as a dense array of its own."""
+        if self.matrix is not None:
+            part = self.matrix[rows, columns]
+            return np.array(part if isinstance(part, np.ndarray) else part.toarray())
+        query, key = self.factors()
+        out = np.asarray(query[rows] @ key[columns].T)
+        if self.own is not None:
+            first = max(rows.start, columns.start)
+            both = np.arange(first, min(rows.stop, columns.stop, len(self.cells)))
+            out[both - rows.start, both - columns.start] += self.own[both]
+        return out
 
     def _pieces(self, cells: int | None = None) -> list[slice]:
         """Return slices of cells whose factors fit into memory in double precision."""
