@@ -100,11 +100,6 @@ def rim_colours(colours: np.ndarray) -> np.ndarray:
     return np.where(light[:, None] < _DARK, rgb((_PALE,)), rgb((_INK,)))
 
 
-def stream_widths(
-    strength: Sequence[np.ndarray], beats: Sequence[np.ndarray] = ()
-) -> np.ndarray:
+def stream_widths(beats: Sequence[np.ndarray]) -> np.ndarray:
     """Return (points,) factor of the width of every point of all streams."""
-    count = sum(map(len, strength))
-    if not len(beats):
-        return np.ones(count)
     return np.where(np.concatenate(beats), 1.0, THIN)

@@ -17,7 +17,7 @@ from napari_scfm.models.hub import load_model
 from napari_scfm.slides.read import read_slide
 from napari_scfm.slides.samples import sample_path
 from napari_scfm.viewer import acts, tasks
-from napari_scfm.viewer.attention.layers import width_at
+from napari_scfm.viewer.attention.drawing import width_at
 from napari_scfm.viewer.camera import region
 from napari_scfm.viewer.cells import counts_of
 from napari_scfm.viewer.colouring import UNKNOWN
