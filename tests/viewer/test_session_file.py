@@ -6,11 +6,13 @@ import json
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from napari.components import ViewerModel
 
+from napari_scfm.analysis.streamlines import StreamLook
 from napari_scfm.errors import ScfmError
 from napari_scfm.experiments.attention.asked import FieldOptions
 from napari_scfm.experiments.result import load_result
@@ -23,7 +25,12 @@ from napari_scfm.progress import Cancelled
 from napari_scfm.slides.read import read_slide
 from napari_scfm.slides.samples import sample_path
 from napari_scfm.viewer import acts, tasks
-from napari_scfm.viewer.attention.compute import attention_stream
+from napari_scfm.viewer.attention.compute import (
+    attention_stream,
+    paired,
+    relooked,
+    turned,
+)
 from napari_scfm.viewer.hiding import masking
 from napari_scfm.viewer.open import open_slide, show_fov
 from napari_scfm.viewer.session import session_of
@@ -106,11 +113,68 @@ def test_what_was_saved_is_what_opens(worked):
     assert made.summary.equals(kept.summary)
     np.testing.assert_array_equal(session.clusters.values, before.clusters.values)
     assert session.clusters.about == before.clusters.about
-    assert session.stream.field.shares == before.stream.field.shares
-    assert session.stream.field.p_value == before.stream.field.p_value
-    assert len(session.stream.lines) == len(before.stream.lines)
-    for one, two in zip(session.stream.lines, before.stream.lines, strict=True):
+    same_streams(session.stream, before.stream)
+
+
+def same_streams(made, kept) -> None:
+    """Compare how two streams are drawn, and what is known of them."""
+    assert made.field.shares == kept.field.shares
+    assert made.field.p_value == kept.field.p_value
+    assert len(made.lines) == len(kept.lines) > 0
+    for name in ("lines", "strength", "beats", "sender"):
+        for one, two in zip(getattr(made, name), getattr(kept, name), strict=True):
+            np.testing.assert_array_equal(one, two)
+    assert (made.look, made.pair, made.kinds) == (kept.look, kept.pair, kept.kinds)
+    assert (made.options, made.about) == (kept.options, kept.about)
+    np.testing.assert_array_equal(made.codes, kept.codes)
+    np.testing.assert_array_equal(made.palette, kept.palette)
+    pd.testing.assert_frame_equal(made.table, kept.table)
+
+
+def test_streams_come_back_as_they_were_drawn(home, worked):
+    viewer, _ = worked
+    session = session_of(viewer)
+    before = session.stream
+    look = StreamLook(density=1.4, smoothing_um=31.0, cutoff=0.2, colour="sender")
+    made = paired(before, (before.kinds[3], before.kinds[4]))
+    session.stream = turned(relooked(made, look), "sent")
+    path = save_session(viewer, home / "work" / "streams")
+    fresh = ViewerModel()
+    back = open_session(fresh, path).stream
+    same_streams(back, session.stream)
+    assert back.field.direction == "sent"
+    assert back.attention is None
+    free, whole = paired(back, None), turned(relooked(before, look), "sent")
+    same_streams(free, whole)
+    with pytest.raises(ScfmError, match="not saved"):
+        paired(back, (before.kinds[0], before.kinds[1]))
+    session.stream = relooked(session.stream, StreamLook())
+    parts = set(side_car(path).iterdir())
+    save_session(viewer, path)
+    assert set(side_car(path).iterdir()) == parts
+    session.stream = before
+
+
+def test_streams_of_older_sessions_open(home, worked):
+    viewer, path = worked
+    old = home / "work" / "old.scfm.json"
+    shutil.copytree(side_car(path), side_car(old))
+    values = json.loads(path.read_text())
+    said = values["stream"]
+    values["stream"] = {name: said[name] for name in ("part", "fov", "model", "about")}
+    old.write_text(json.dumps(values))
+    field = session_of(viewer).stream.field
+    known = "vectors expectation residual shares grid_x grid_y grid_u grid_v p_value"
+    known += " spacing direction method permutations"
+    arrays = {f"field_{name}": getattr(field, name) for name in known.split()}
+    none = {"lengths": np.zeros(0, np.int64), "points": np.zeros((0, 2))}
+    np.savez(side_car(old) / said["part"], **arrays, **none, strength=np.zeros(0))
+    made = open_session(ViewerModel(), old).stream
+    assert made.field.shares == field.shares
+    for one, two in zip(made.lines, session_of(viewer).stream.lines, strict=True):
         np.testing.assert_array_equal(one, two)
+    assert np.concatenate(made.beats).all() == field.significant
+    assert len(relooked(made, StreamLook(density=2)).lines) > len(made.lines)
 
 
 def test_masks_of_every_fov_come_back_with_undo_and_redo(worked):

@@ -138,6 +138,28 @@ class ClustersRecord(PartRecord):
     names: tuple[str, ...] = ()
 
 
+class StreamRecord(PartRecord):
+    """Streams, and how they were drawn.
+
+    Attributes
+    ----------
+    direction, kinds, pair
+        As :class:`~napari_scfm.viewer.session.Stream` says them.
+    look, options
+        As :class:`~napari_scfm.analysis.streamlines.StreamLook` and
+        :class:`~napari_scfm.experiments.attention.asked.FieldOptions` say them.
+    checks
+        What checks of the model found, a row each; None without any.
+    """
+
+    direction: str = "received"
+    kinds: tuple[str, ...] = ()
+    pair: tuple[str, str] | None = None
+    look: dict[str, Any] = Field(default_factory=dict)
+    options: dict[str, Any] = Field(default_factory=dict)
+    checks: tuple[dict[str, Any], ...] | None = None
+
+
 class Camera(_Record):
     """Where the camera looks, (y, x) in um, and pixels per um."""
 
@@ -269,7 +291,7 @@ class SessionFile(_Record):
     device: str = "auto"
     comparison: PartRecord | None = None
     clusters: ClustersRecord | None = None
-    stream: PartRecord | None = None
+    stream: StreamRecord | None = None
     desk: DeskRecord | None = None
 
     def text(self) -> str:

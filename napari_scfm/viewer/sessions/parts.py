@@ -13,7 +13,6 @@ import secrets
 import shutil
 import tempfile
 import weakref
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,9 +25,8 @@ from napari_scfm.viewer.sessions.file import PART, SessionError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from napari_scfm.analysis.attention_field import AttentionField
     from napari_scfm.experiments.result import ExperimentResult
-    from napari_scfm.viewer.session import Clusters, Stream
+    from napari_scfm.viewer.session import Clusters
 
 _NAMES: dict[int, tuple[weakref.ref[Any], str]] = {}
 
@@ -87,24 +85,11 @@ def write_model(folder: Path, model: Any) -> str:
 
 def write_clusters(folder: Path, made: Clusters) -> str:
     """Write the cluster of each cell, once."""
-    return _write_arrays(folder, "clusters", made, {"values": made.values})
+    return write_arrays(folder, "clusters", made, {"values": made.values})
 
 
-def write_stream(folder: Path, made: Stream) -> str:
-    """Write the field and the lines of a stream, once."""
-    field = made.field
-    arrays = {f"field_{x.name}": getattr(field, x.name) for x in fields(field)}
-    arrays = {k: np.asarray(v) for k, v in arrays.items() if v is not None}
-    empty = np.zeros((0, 2))
-    arrays |= {
-        "lengths": np.array([len(line) for line in made.lines], dtype=np.int64),
-        "points": np.concatenate([empty, *made.lines]),
-        "strength": np.concatenate([np.zeros(0), *made.strength]),
-    }
-    return _write_arrays(folder, "stream", made, arrays)
-
-
-def _write_arrays(folder: Path, kind: str, made: Any, arrays: dict[str, Any]) -> str:
+def write_arrays(folder: Path, kind: str, made: Any, arrays: dict[str, Any]) -> str:
+    """Write arrays, once as long as ``made`` lives; return the part's name."""
     name = part_name(kind, made, ".npz")
     if not (folder / name).exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -148,38 +133,3 @@ def read_result(path: Path) -> ExperimentResult:
         raise SessionError(error.message) from error
     except Exception as error:  # parquet, npz and JSON each have their own errors
         raise SessionError(f"{path} is damaged: {error}.") from error
-
-
-def read_stream(path: Path) -> tuple[AttentionField, list[Any], list[Any]]:
-    """Return the field of a stream, its lines and their strengths.
-
-    Raises
-    ------
-    SessionError
-        If the part is missing or damaged.
-    """
-    from napari_scfm.analysis.attention_field import AttentionField, Shares
-
-    arrays = read_arrays(path)
-    try:
-        given = {
-            field.name: _plain(arrays[f"field_{field.name}"])
-            for field in fields(AttentionField)
-            if f"field_{field.name}" in arrays or field.name in _ALWAYS
-        }
-        given["shares"] = Shares(*(float(share) for share in given["shares"]))
-        ends = np.cumsum(arrays["lengths"])[:-1]
-        lines = np.split(arrays["points"], ends) if len(arrays["lengths"]) else []
-        strength = np.split(arrays["strength"], ends) if lines else []
-        return AttentionField(**given), lines, strength
-    except (KeyError, TypeError, ValueError) as error:
-        raise SessionError(f"{path} is damaged.") from error
-
-
-_ALWAYS = ("vectors", "residual", "shares", "grid_x", "grid_y", "grid_u", "grid_v")
-"""What a field cannot do without; older sessions hold no more than they knew."""
-
-
-def _plain(array: np.ndarray) -> Any:
-    """Return a number or a text where an array holds just one."""
-    return array.item() if array.ndim == 0 else array

@@ -19,7 +19,7 @@ from napari_scfm.experiments.fingerprint import SHORT
 from napari_scfm.masks.history import Step
 from napari_scfm.masks.make import positions
 from napari_scfm.progress import Cancelled, report
-from napari_scfm.viewer.session import NO_CELLS, Clusters, Session, Stream, session_of
+from napari_scfm.viewer.session import NO_CELLS, Clusters, Session, session_of
 from napari_scfm.viewer.sessions import parts
 from napari_scfm.viewer.sessions.file import (
     SUFFIX,
@@ -46,6 +46,7 @@ from napari_scfm.viewer.sessions.scene import (
     take,
 )
 from napari_scfm.viewer.sessions.slide import Find, existing, located
+from napari_scfm.viewer.sessions.stream_part import read_stream
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -278,7 +279,7 @@ class _Reading:
         readers = {
             "comparison": ("The comparison", _comparison, file.comparison),
             "clusters": ("The clusters", _clusters, file.clusters),
-            "stream": ("The attention", _stream, file.stream),
+            "stream": ("The attention", read_stream, file.stream),
         }
         for name, (what, read, record) in readers.items():
             if record is not None:
@@ -318,20 +319,6 @@ def _clusters(record: ClustersRecord, slide: Slide, path: Path) -> Clusters:
     made = Clusters(
         record.fov, record.model, values, record.resolution, dict(record.about), names
     )
-    parts.remember(made, path.name)
-    return made
-
-
-def _stream(record: PartRecord, slide: Slide, path: Path) -> Stream:
-    field_, lines, strength = parts.read_stream(path)
-    cells = slide.fov(record.fov).table.n_obs
-    if len(field_.vectors) != cells:
-        raise SessionError(
-            f"It is of {counted(len(field_.vectors), 'cell')}, {record.fov} has "
-            f"{cells}."
-        )
-    about = dict(record.about)
-    made = Stream(record.fov, record.model, field_, lines, strength, about)
     parts.remember(made, path.name)
     return made
 

@@ -14,7 +14,7 @@ import numpy as np
 
 import napari_scfm
 from napari_scfm.experiments.files import atomic_path
-from napari_scfm.viewer.sessions import parts
+from napari_scfm.viewer.sessions import parts, stream_part
 from napari_scfm.viewer.sessions.file import (
     ClustersRecord,
     MaskRecord,
@@ -24,6 +24,7 @@ from napari_scfm.viewer.sessions.file import (
     SessionError,
     SessionFile,
     SlideRecord,
+    StreamRecord,
     ViewRecord,
     side_car,
     with_suffix,
@@ -168,8 +169,9 @@ def _results(scene: Scene, folder: Path) -> dict[str, PartRecord]:
             names=clusters.names,
         )
     if stream is not None:
-        part = parts.write_stream(folder, stream)
-        found["stream"] = PartRecord(**_said(part, stream))
+        part = stream_part.write_stream(folder, stream)
+        said = stream_part.written(part, stream, stream.about)
+        found["stream"] = StreamRecord(**plain(said))
     return found
 
 
