@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from napari_scfm.viewer.session import Session
 
 ALL, NEAREST, WITHIN = "all", "nearest", "within"
-PARTNERS = {ALL: "All cells", NEAREST: "Nearest cells", WITHIN: "Cells within"}
+PARTNERS = {ALL: "All cells", NEAREST: "Nearest", WITHIN: "Within"}
 NULLS = {
     "": "Usual for these partners",
     "rings": "Weights within rings",
@@ -78,7 +78,7 @@ class Asking(QWidget):
         self._add("Count", self.weighting)
 
     def _make_partners(self) -> None:
-        self.partners = narrow(QComboBox(), 8)
+        self.partners = narrow(QComboBox(), 5)
         for value, text in PARTNERS.items():
             self.partners.addItem(text, value)
         self.partners.setCurrentIndex(self.partners.findData(NEAREST))

@@ -169,12 +169,12 @@ class HeatMap(QWidget):
         painter.drawImage(QRectF(left, top, self.width(), line * 0.6), image)
         painter.setPen(self.palette().windowText().color())
         box = QRectF(left, top + line * 0.7, self.width(), line)
-        low, high = f"{2**-self._reach:.3g}×", f"{2**self._reach:.3g}×"
+        low, high = f"{2**-self._reach:.2g}×", f"{2**self._reach:.2g}×"
         painter.drawText(box, Qt.AlignmentFlag.AlignLeft, low)
         painter.drawText(box, Qt.AlignmentFlag.AlignHCenter, "1 = an even share")
         painter.drawText(box, Qt.AlignmentFlag.AlignRight, high)
         under = QRectF(left, top + line * 1.7, self.width(), line)
-        words = "Rows: receivers (queries). Columns: senders (keys)."
+        words = "Rows are receivers, columns are senders"
         mode = Qt.TextElideMode.ElideRight
         words = self.fontMetrics().elidedText(words, mode, self.width())
         painter.drawText(under, Qt.AlignmentFlag.AlignLeft, words)
