@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from napari_scfm.cli.field_options import told_of_streams, with_field_options
 from napari_scfm.cli.options import (
     Device,
     Fov,
@@ -19,9 +20,12 @@ from napari_scfm.cli.options import (
 from napari_scfm.errors import ScfmError
 
 if TYPE_CHECKING:
+    from napari_scfm.analysis.streamlines import StreamLook
+    from napari_scfm.experiments.attention.asked import FieldOptions
     from napari_scfm.figures.panel import Panel
 
 
+@with_field_options
 def export(
     path: SlidePath,
     out: Annotated[
@@ -47,8 +51,14 @@ def export(
         bool, typer.Option("--clusters", help="Add a panel of the model's clusters.")
     ] = False,
     attention: Annotated[
-        bool, typer.Option("--attention", help="Add a panel of attention streams.")
+        bool,
+        typer.Option(
+            "--streams", "--attention", help="Add a panel of attention streams."
+        ),
     ] = False,
+    *,
+    asked: FieldOptions,
+    look: StreamLook,
     outlines: Annotated[bool, typer.Option(help="Draw the cells' outlines.")] = True,
     model: Model = "cellplm-mini",
     title: Annotated[
@@ -66,6 +76,9 @@ def export(
 
     Example: napari-scfm export sample_data/cosmx_synthetic --fov F004
     --color EPCAM cell_type -o figure.pdf
+
+    Example: napari-scfm export sample_data/cosmx_synthetic --streams
+    --neighbours 30 --streams-by sender -o streams.pdf
     """
     from napari_scfm.cli.panels import FovPanels
     from napari_scfm.figures.export import export_figure
@@ -86,10 +99,15 @@ def export(
         outlines=outlines,
     )
     panels: list[Panel] = [maker.named(name) for name in color or []]
+    if not attention and told_of_streams(asked, look):
+        raise ScfmError(
+            "Options of the streams were given, but no streams are drawn.",
+            "Add --streams.",
+        )
     if clusters:
         panels.append(maker.clusters())
     if attention:
-        panels.append(maker.attention())
+        panels.append(maker.attention(asked, look))
     if not panels:
         panels.append(maker.plain())
     written = export_figure(

@@ -73,7 +73,7 @@ FIELD: dict[str, tuple[Any, Any]] = {
             str,
             _option(
                 "NAME",
-                "What chance means between neighbours: rings, keys or shift.",
+                "What chance means between neighbours: shift (usual), keys or rings.",
                 **_NONE,
             ),
         ],
@@ -176,6 +176,12 @@ def with_field_options(command: Callable[..., None]) -> Callable[..., None]:
     run.__signature__ = signature.replace(parameters=listed)  # type: ignore[attr-defined]
     run.__annotations__ = {one.name: one.annotation for one in listed}
     return run
+
+
+def told_of_streams(asked: FieldOptions, look: StreamLook) -> bool:
+    """Tell whether any of the options was given; the seed is everybody's."""
+    usual = type(asked)(seed=asked.seed)
+    return asked != usual or look != type(look)()
 
 
 def _asked(told: dict[str, Any], seed: int) -> FieldOptions:

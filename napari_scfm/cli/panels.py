@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_scfm import keys
 from napari_scfm.errors import ScfmError
 
 if TYPE_CHECKING:
+    from napari_scfm.analysis.streamlines import StreamLook
+    from napari_scfm.experiments.attention.asked import FieldOptions
     from napari_scfm.figures.panel import Panel
     from napari_scfm.models.base import CellModel
     from napari_scfm.slides.slide import FieldOfView, Slide
@@ -49,6 +50,7 @@ class FovPanels:
         self._device = device
         self._seed = seed
         self._outlines = outlines
+        self._about: dict[str, Any] = {}
         missing = [name for name in channels if name not in fov.images]
         if missing:
             raise ScfmError(
@@ -64,10 +66,14 @@ class FovPanels:
         return load_model(self._name, self._device)
 
     @cached_property
+    def _embedding(self) -> np.ndarray:
+        return self._model.embed(self._fov.table)
+
+    @cached_property
     def _clusters(self) -> np.ndarray:
         from napari_scfm.analysis.clusters import cluster
 
-        return cluster(self._model.embed(self._fov.table), 1.0, self._seed)
+        return cluster(self._embedding, 1.0, self._seed)
 
     def named(self, name: str) -> Panel:
         """Return the panel of a gene, a column or a channel."""
@@ -88,24 +94,30 @@ class FovPanels:
         title = f"clusters of {self._model.info.name}"
         return self._styled(cluster_panel(self._fov, self._clusters, title=title))
 
-    def attention(self) -> Panel:
-        """Return the panel of attention streams over types, or over clusters."""
-        from napari_scfm.analysis.attention_field import attention_field
-        from napari_scfm.analysis.streamlines import streamlines
+    def attention(self, asked: FieldOptions, look: StreamLook) -> Panel:
+        """Return the panel of attention streams over types, or over clusters.
+
+        Parameters
+        ----------
+        asked
+            Which attention, among which cells, against which chance.
+        look
+            How the streams are drawn.
+        """
+        from napari_scfm.experiments.attention.runs import attend_fov
         from napari_scfm.figures.panels import attention_panel
 
-        table = self._fov.table
-        codes, names = self._kinds()
-        field = attention_field(
-            self._model.attend(table),
-            np.asarray(table.obsm[keys.SPATIAL], dtype=np.float64),
-            strata=codes,
-            seed=self._seed,
-            even_keys=True,
+        found = attend_fov(
+            self._model, self._fov.table, asked, embed=lambda: self._embedding
         )
+        self._about = asked.about()
         return self._styled(
             attention_panel(
-                self._fov, field, streamlines(field), categories=codes, names=names
+                self._fov,
+                found.field,
+                found.lines(look).lines,
+                categories=found.kinds.codes,
+                names=found.kinds.names,
             )
         )
 
@@ -115,19 +127,9 @@ class FovPanels:
 
         about: dict[str, Any] = {"slide": slide.name, "seed": self._seed}
         if "_model" in self.__dict__:
-            return about | provenance(self._model.info, seed=self._seed)
+            more = {"streams": self._about} if self._about else {}
+            return about | provenance(self._model.info, seed=self._seed, **more)
         return about | {"versions": versions()}
-
-    def _kinds(self) -> tuple[np.ndarray, tuple[str, ...]]:
-        """Return codes and names of cell types, or of clusters where none are known."""
-        import pandas as pd
-
-        obs = self._fov.table.obs
-        if keys.CELL_TYPE not in obs:
-            numbers = range(int(self._clusters.max(initial=-1)) + 1)
-            return self._clusters, tuple(f"cluster {number}" for number in numbers)
-        kinds = pd.Categorical(obs[keys.CELL_TYPE].astype(str))
-        return np.asarray(kinds.codes), tuple(map(str, kinds.categories))
 
     def _styled(self, panel: Panel) -> Panel:
         from napari_scfm.figures.panels import channel_styles

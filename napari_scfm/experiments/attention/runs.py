@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from napari_scfm.analysis.streamlines import draw_streams
 from napari_scfm.analysis.type_table import type_table
 from napari_scfm.experiments.attention.asked import (
     FieldOptions,
+    attend_as,
     cell_kinds,
     field_as,
     refuse_blind,
@@ -33,8 +34,9 @@ if TYPE_CHECKING:
     from napari_scfm.analysis.attention_field import AttentionField
     from napari_scfm.analysis.streamlines import Lines, StreamLook
     from napari_scfm.experiments.attention.asked import Kinds
+    from napari_scfm.masks.mask import Mask
     from napari_scfm.models.attention import Attention
-    from napari_scfm.models.base import ModelInfo
+    from napari_scfm.models.base import CellModel, ModelInfo
     from napari_scfm.progress import ProgressCallback
 
 
@@ -144,6 +146,39 @@ class SlideAttention:
         )
 
 
+def attend_fov(
+    model: CellModel,
+    table: AnnData,
+    options: FieldOptions | None = None,
+    *,
+    mask: Mask | None = None,
+    embed: Callable[[], np.ndarray] | None = None,
+) -> FovAttention:
+    """Return the attention field of one field of view, as the window draws it.
+
+    Parameters
+    ----------
+    model
+        A model that can attend.
+    table, mask
+        The cells of the field of view, and what is hidden of them.
+    options
+        Which attention, among which cells, against which chance.
+    embed
+        Returns their embedding where that is known already.
+
+    Raises
+    ------
+    ModelError
+        If the model cannot attend, or ignores places and neighbours were asked for.
+    """
+    options = options or FieldOptions()
+    refuse_blind(model, table, options)
+    attention = attend_as(model, table, options, mask=mask)
+    embed = embed or (lambda: model.embed(table, mask=mask))
+    return _of_fov(table, attention, embed, options, np.arange(table.n_obs))
+
+
 def attend_table(
     table: AnnData,
     model: str,
@@ -192,21 +227,33 @@ def attend_table(
 
     fovs = []
     for done, cells in enumerate(home, start=1):
-        fovs.append(_of_fov(table, cells, attention, embedding, options))
+        fovs.append(
+            _of_fov(
+                table[cells],
+                attention.of(cells),
+                partial(_rows, embedding, cells),
+                options,
+                cells,
+            )
+        )
         report(progress, done, len(home), f"field of FOV {fovs[-1].fov}")
     return SlideAttention(loaded.info, options, attention, tuple(fovs))
 
 
 def _of_fov(
     table: AnnData,
-    cells: np.ndarray,
     attention: Attention,
-    embedding: Callable[[], np.ndarray],
+    embed: Callable[[], np.ndarray],
     options: FieldOptions,
+    cells: np.ndarray,
 ) -> FovAttention:
-    here = table[cells]
-    name = str(here.obs[keys.FOV].iloc[0]) if keys.FOV in table.obs else ""
-    kinds = cell_kinds(here, lambda: embedding()[cells], options.strata, options.seed)
-    own = attention.of(cells)
-    field = field_as(own, np.asarray(here.obsm[keys.SPATIAL])[:, :2], kinds, options)
-    return FovAttention(name, cells, own, kinds, field)
+    named = keys.FOV in table.obs and table.n_obs
+    name = str(table.obs[keys.FOV].iloc[0]) if named else ""
+    kinds = cell_kinds(table, embed, options.strata, options.seed)
+    xy = np.asarray(table.obsm[keys.SPATIAL])[:, :2]
+    field = field_as(attention, xy, kinds, options)
+    return FovAttention(name, cells, attention, kinds, field)
+
+
+def _rows(embedding: Callable[[], np.ndarray], cells: np.ndarray) -> np.ndarray:
+    return np.asarray(embedding()[cells])

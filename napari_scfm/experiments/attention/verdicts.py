@@ -111,10 +111,13 @@ def _exchanged(found: Outcome) -> str:
         f"p = {found.p_value:.2g}, {_r(found)}, {counted(found.repeats, 'exchange')}"
     )
     if not found.beats_chance:
-        return (
+        text = (
             "The streams are no stronger than when cells of one kind exchange their "
-            f"expression ({numbers}): they come from where the kinds lie."
+            f"expression ({numbers})"
         )
+        if found.alike:
+            return f"{text}, and look alike: they come from where the kinds lie."
+        return f"{text}: they need no expression that differs inside kinds."
     text = (
         "The streams are stronger than when cells of one kind exchange their "
         f"expression ({numbers})"
