@@ -147,23 +147,6 @@ def test_impute_refuses_genes_that_nobody_knows(cli, sample, tmp_path):
     assert "NOSUCHGENE" in ended.err
 
 
-def test_attend_stores_top_k_and_the_residual(cli, sample, tmp_path):
-    out = tmp_path / "attention.h5ad"
-    words = ["--fov", "F003,F004", "--top-k", 5, "--permutations", 19]
-    ended = cli("attend", sample, *words, "-o", out)
-    assert ended.status == 0, ended.err
-    table = ad.read_h5ad(out)
-    kept = table.obsp["cellplm_mini_attention"]
-    assert (np.diff(kept.indptr) <= 5).all()
-    rows, columns = kept.nonzero()
-    fov = table.obs["fov"].to_numpy()
-    assert (fov[rows] == fov[columns]).all()
-    assert table.obsm["cellplm_mini_flow"].shape == (table.n_obs, 2)
-    fields = table.uns["napari_scfm"]["fields"]
-    assert list(fields["fov"]) == ["F003", "F004"]
-    assert fields["p_value"].between(1 / 20, 1).all()
-
-
 def test_train_then_use_the_model(cli, sample, tmp_path):
     out = tmp_path / "mine"
     words = ["--epochs", 2, "--fov", "F001,F004", "--validation", "F004"]
