@@ -19,7 +19,7 @@ from napari_scfm.analysis.null import stratify
 from napari_scfm.errors import ScfmError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from napari_scfm.analysis.null import Strata
     from napari_scfm.models.attention import Attention
@@ -27,9 +27,12 @@ if TYPE_CHECKING:
 Null = Literal["shift", "keys"]
 
 NEIGHBOURS: Final = 30
-_ROUNDS = 3
-_FLAT = 1e-5
-"""Relative spread of the weights below which they are rounding."""
+_ROUNDS = 20
+_SETTLED = 1e-4
+"""Change of a weight, in even shares, below which the rounds end."""
+
+_FLAT = 1e-3
+"""Spread of the weights, in even shares, below which there is nothing to rank."""
 
 
 @dataclass(frozen=True)
@@ -165,11 +168,11 @@ class NearAttention:
     strata: np.ndarray | None = None
 
     def residual(self, order: np.ndarray | None = None) -> np.ndarray:
-        """Return (m,) attention of the pairs, in multiples of an even share.
+        """Return (m,) attention of the pairs, in even shares beyond one.
 
-        1 is an even share among a receiver's neighbours. Popular keys are evened
-        out (received over expected, three rounds, as in the attention field), then
-        the mean of each pair of cell types is taken away.
+        How much more than an even share among its neighbours a receiver takes, 0 for
+        the share itself, when what popular keys and the mean of each pair of cell
+        types explain is divided out.
 
         Parameters
         ----------
@@ -181,10 +184,8 @@ class NearAttention:
         weights = np.asarray(self.attention.pairs(receivers, taken), dtype=np.float64)
         # what a cell pays to itself says nothing of neighbours
         weights[taken == receivers] = np.nan
-        weights = _evened(weights, self.pairs)
-        kinds = self._pair_kinds
-        # a sum of many single-precision products knows no more digits than these
-        rest = weights - _means(kinds, weights, int(kinds.max(initial=0)) + 1)[kinds]
+        rest = _evened(weights, (receivers, senders, self._pair_kinds)) - 1
+        # ranks make differences of any size count alike, what is not settled included
         return np.zeros_like(rest) if rest.std() < _FLAT else rest
 
     def exchanged(
@@ -220,15 +221,31 @@ class NearAttention:
         return np.asarray(both + codes[self.pairs.senders], dtype=np.intp)
 
 
-def _evened(weights: np.ndarray, pairs: NearPairs) -> np.ndarray:
-    """Return weights of mean 1 over each cell's senders and over its receivers."""
+def _evened(weights: np.ndarray, margins: Sequence[np.ndarray]) -> np.ndarray:
+    """Return weights of mean 1 in each group of each margin.
+
+    Iterative proportional fitting (Deming and Stephan 1940): what is left is weight
+    over the best product of one factor per group. Weights that are not known are 1.
+
+    Parameters
+    ----------
+    weights
+        (m,), NaN where not known.
+    margins
+        Each (m,) group of each weight.
+    """
     known = np.isfinite(weights)
+    weights = np.where(known, weights, 0.0)
+    counts = [np.bincount(groups, weights=known) for groups in margins]
     for _ in range(_ROUNDS):
-        for at in (pairs.receivers, pairs.senders):
-            mean = _means(at[known], weights[known], pairs.n_cells)[at]
-            weights = np.divide(weights, mean, out=np.ones_like(mean), where=mean > 0)
-    weights[~known] = 1.0
-    return weights
+        before = weights
+        for groups, count in zip(margins, counts, strict=True):
+            sums = np.bincount(groups, weights=weights)
+            factor = np.divide(count, sums, out=np.ones_like(sums), where=sums > 0)
+            weights = weights * factor[groups]
+        if np.abs(weights - before).max(initial=0.0) < _SETTLED:
+            break
+    return np.where(known, weights, 1.0)
 
 
 def shifts(
