@@ -196,16 +196,21 @@ def test_one_color_option_takes_several_names():
 def test_a_scheduler_gives_the_same_numbers(cli, sample, tmp_path):
     from distributed import LocalCluster
 
-    here, there = tmp_path / "here.h5ad", tmp_path / "there.h5ad"
-    words = ["embed", sample, "--fov", "F001,F004"]
-    assert cli(*words, "-o", here).status == 0
+    embed = ["embed", sample, "--fov", "F001,F004"]
+    attend = ["attend", *embed[1:], "--layer", "rollout", "--permutations", 0]
+    asked = {"X_cellplm_mini": embed, "cellplm_mini_flow": attend}
+    for key, words in asked.items():
+        assert cli(*words, "-o", tmp_path / f"{key}.h5ad").status == 0
     with LocalCluster(
         n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
     ) as workers:
-        address = workers.scheduler_address
-        ended = cli(*words, "--scheduler", address, "-o", there)
-    assert ended.status == 0, ended.err
-    key = "X_cellplm_mini"
-    np.testing.assert_array_equal(
-        ad.read_h5ad(here).obsm[key], ad.read_h5ad(there).obsm[key]
-    )
+        where = ["--scheduler", workers.scheduler_address]
+        for key, words in asked.items():
+            ended = cli(*words, *where, "-o", tmp_path / f"{key}_there.h5ad")
+            assert ended.status == 0, ended.err
+    for key in asked:
+        here, there = (
+            ad.read_h5ad(tmp_path / f"{key}{end}.h5ad").obsm[key]
+            for end in ("", "_there")
+        )
+        np.testing.assert_array_equal(here, there)
