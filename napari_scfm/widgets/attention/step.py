@@ -11,6 +11,7 @@ from napari_scfm.viewer.attention import compute
 from napari_scfm.widgets.attention.asking import Asking
 from napari_scfm.widgets.attention.checks import ChecksSection
 from napari_scfm.widgets.attention.heat_map import HeatMap
+from napari_scfm.widgets.attention.ligands import LigandSection
 from napari_scfm.widgets.attention.partners import PartnerSection
 from napari_scfm.widgets.attention.share_bar import ShareBar
 from napari_scfm.widgets.attention.sliders import LookControls
@@ -58,13 +59,14 @@ class AttentionStep(Step):
         self.kinds.add(self.map, self.pair)
         self.checks = ChecksSection(self.context)
         self.partners = PartnerSection(self.context)
+        self.ligands = LigandSection(self.context)
         self.drawn = QWidget()
         self.inside = QVBoxLayout(self.drawn)
         self.inside.setContentsMargins(0, 0, 0, 0)
         self.inside.setSpacing(6)
         for part in (self.shares, self.result, self.look):
             self.inside.addWidget(part)
-        for part in (self.kinds, self.partners, self.checks):
+        for part in (self.kinds, self.partners, self.ligands, self.checks):
             self.inside.addWidget(part)
 
     def _listen(self) -> None:
