@@ -356,7 +356,8 @@ def _correlate(
     ranks = _Ranks.of(products, len(rest))
     rounds = [ranks.correlation(rest)]
     for copy in near.exchanged(null, permutations, seed):
-        rounds.append(ranks.correlation(copy))
+        # a copy that is the same everywhere is not correlated with anything
+        rounds.append(np.nan_to_num(ranks.correlation(copy)))
         report(progress, len(rounds) - 1, permutations, "chance of the correlation")
     all_rounds = np.stack(rounds)
     # the data are one of the draws, so that the p-value is exact

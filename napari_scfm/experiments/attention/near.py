@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 from scipy.spatial import cKDTree
 
-from napari_scfm.analysis.null import stratify
+from napari_scfm.analysis.null import evened, stratify
 from napari_scfm.errors import ScfmError
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ class NearAttention:
         """
         receivers, senders = self.pairs.receivers, self.pairs.senders
         taken = senders if order is None else order[senders]
-        weights = np.asarray(self.attention.pairs(receivers, taken), dtype=np.float64)
+        weights = np.asarray(self._even.pairs(receivers, taken), dtype=np.float64)
         # what a cell pays to itself says nothing of neighbours
         weights[taken == receivers] = np.nan
         rest = _evened(weights, (receivers, senders, self._pair_kinds)) - 1
@@ -211,6 +211,14 @@ class NearAttention:
         )
         for order in orders:
             yield self.residual(order)
+
+    @cached_property
+    def _even(self) -> Attention:
+        """Attention with keys as popular as one another among all cells.
+
+        A key takes this along wherever it goes, and little is left to even out.
+        """
+        return evened(self.attention)
 
     @cached_property
     def _pair_kinds(self) -> np.ndarray:
