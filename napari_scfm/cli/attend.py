@@ -86,7 +86,7 @@ def attend(
         found = attend_table(
             table, model, asked, device=device, scheduler=scheduler, progress=progress
         )
-    shares = dict.fromkeys(("geometry", "layout", "rest"), "{:.3g}".format)
+    shares = dict.fromkeys(("geometry", "layout", "rest"), "{:.4g}".format)
     typer.echo(found.fields().to_string(index=False, formatters=shares))
     found.store(table, top_k)
     written = {"fields": found.fields(), "types": found.type_tables()}
