@@ -20,8 +20,10 @@ import numpy as np
 LINES_ACROSS = 36
 """Lines across the longer side at density 1, where they all run side by side."""
 
-_STEP, _FINEST = 0.45, 0.55
-_LONGEST = 0.6
+_STEP, _FINE, _COARSE = 0.45, 0.3, 0.55
+"""Step, in distances between lines; its least and most in steps of the grid."""
+_LONGEST, _REACH = 0.6, 22
+"""Half a line at most: of the longer side, and in distances between lines."""
 _NEAR = 0.5
 _SHORTEST = 2.5
 
@@ -73,10 +75,10 @@ class _Field:
         """Return where the nearest node is one of the tissue."""
         ny, nx = self.tissue.shape
         x, y = at.real, at.imag
-        near = (x >= 0) & (x <= nx - 1) & (y >= 0) & (y <= ny - 1)
+        near: np.ndarray = (x >= 0) & (x <= nx - 1) & (y >= 0) & (y <= ny - 1)
         place = (np.rint(y) * nx + np.rint(x))[near].astype(np.intp)
         near[near] = self.tissue.ravel()[place]
-        return near
+        return np.asarray(near)
 
 
 def flow_lines(
@@ -107,7 +109,9 @@ def flow_lines(
     if not field.tissue.any():
         return []
     apart = (max(u.shape) - 1) / (LINES_ACROSS * density)
-    kept = [_rounded(line) for line in _chosen(field, apart)]
+    kept = _chosen(field, apart)
+    if _step(apart) > 0.4:
+        kept = [_rounded(line) for line in kept]
     corner = np.array([x[0], y[0]])
     return [np.stack([p.real, p.imag], axis=1) * steps + corner for p in kept]
 
@@ -122,6 +126,10 @@ def _chosen(field: _Field, apart: float) -> list[np.ndarray]:
         if len(seeds):
             kept += taken.take(_followed(field, seeds, apart))
     return kept
+
+
+def _step(apart: float) -> float:
+    return float(np.clip(_STEP * apart, _FINE, _COARSE))
 
 
 def _rounded(line: np.ndarray) -> np.ndarray:
@@ -148,8 +156,9 @@ def _lattice(field: _Field, step: float) -> np.ndarray:
 
 def _followed(field: _Field, seeds: np.ndarray, apart: float) -> _Paths:
     """Follow the field from seeds both ways, by Heun's rule, all lines together."""
-    step = min(_STEP * apart, _FINEST)
-    count = int(_LONGEST * max(field.tissue.shape) / step)
+    step = _step(apart)
+    longest = min(_LONGEST * max(field.tissue.shape), _REACH * apart)
+    count = max(int(longest / step), 1)
     at = np.empty((2 * count + 1, len(seeds)), dtype=complex)
     at[count] = seeds
     ends = []
@@ -187,7 +196,7 @@ class _Taken:
             np.arange(-2, 3)[:, None] * self._wide + np.arange(-2, 3)
         ).ravel()
         self._far = np.ones(self._wide * high, dtype=bool)
-        self._least = _SHORTEST * apart
+        self._least = _SHORTEST * apart / _step(apart)
 
     def _cells(self, at: np.ndarray) -> np.ndarray:
         row = (at.imag / self._size).astype(np.intp) + 2
@@ -199,8 +208,7 @@ class _Taken:
 
     def take(self, paths: _Paths) -> list[np.ndarray]:
         """Return the stretches that are kept, the longest that is left each time."""
-        step = _step_of(paths)
-        least = max(int(self._least / step), 2)
+        least = max(int(self._least), 2)
         cells = np.zeros(paths.at.shape[::-1], dtype=np.intp)
         number = np.arange(len(paths.at))[:, None]
         there = (number >= paths.first) & (number <= paths.last)
@@ -242,15 +250,6 @@ class _Taken:
     def _mark(self, cells: np.ndarray) -> None:
         self._near[cells[:, None] + self._around] = True
         self._far[cells[:, None] + self._wider] = False
-
-
-def _step_of(paths: _Paths) -> float:
-    """Return the length of a step, or 1 where no line takes any."""
-    moving = np.flatnonzero(paths.last > paths.seed)
-    if not len(moving):
-        return 1.0
-    at = paths.at[paths.seed : paths.seed + 2, moving[0]]
-    return float(np.abs(at[1] - at[0]))
 
 
 def _untangled(cells: np.ndarray, seed: int, first: int, last: int) -> tuple[int, int]:

@@ -118,7 +118,7 @@ def draw_streams(
         :func:`napari_scfm.analysis.senders.sender_excess`; without it no line has a
         sender.
     """
-    if look.smoothing_um not in (None, getattr(field, "smoothing_um", None)):
+    if look.smoothing_um not in (None, field.smoothing_um):
         field = field.resmoothed(look.smoothing_um)
     u, v = _shown(field, look.raw)
     speed = np.hypot(u, v)
@@ -130,7 +130,7 @@ def draw_streams(
     along = _read(field, np.nan_to_num(speed), lines)
     least = float(np.quantile(known, look.cutoff)) if look.cutoff > 0 else 0.0
     lines, along = _cut(lines, along, least, _SHORTEST * field.spacing)
-    beats = np.zeros(speed.shape) if look.raw else _beats(field)
+    beats = np.zeros(speed.shape) if look.raw else field.beats_chance
     senders = _senders(field, kinds)
     return Lines(
         lines,
@@ -142,14 +142,7 @@ def draw_streams(
 
 
 def _shown(field: AttentionField, raw: bool) -> tuple[np.ndarray, np.ndarray]:
-    whole = getattr(field, "on_grid", None)
-    return whole("vectors") if raw and whole else (field.grid_u, field.grid_v)
-
-
-def _beats(field: AttentionField) -> np.ndarray:
-    found = getattr(field, "beats_chance", None)
-    whole = np.full(field.grid_u.shape, field.significant)
-    return whole if found is None else np.asarray(found)
+    return field.on_grid("vectors" if raw else "residual")
 
 
 _KNOWN: list[tuple[weakref.ref[Any], float, bool, list[np.ndarray]]] = []
@@ -192,13 +185,12 @@ def _cut(
 
 def _senders(field: AttentionField, kinds: np.ndarray | None) -> np.ndarray:
     """Return (ny, nx) the kind whose excess is largest around each node, else -1."""
-    grid = getattr(field, "grid", None)
     out = np.full(field.grid_u.shape, -1)
-    if kinds is None or grid is None or not kinds.size:
+    if kinds is None or not kinds.size:
         return out
-    smooth = grid.smooth(np.nan_to_num(kinds))
+    smooth = field.grid.smooth(np.nan_to_num(kinds))
     best = smooth.argmax(axis=1)
-    out[grid.tissue] = np.where(smooth.max(axis=1) > 1, best, -1)
+    out[field.grid.tissue] = np.where(smooth.max(axis=1) > 1, best, -1)
     return out
 
 

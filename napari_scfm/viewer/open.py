@@ -13,6 +13,7 @@ from napari.layers import Layer
 from napari_scfm.errors import counted
 from napari_scfm.viewer import curtain
 from napari_scfm.viewer.acts import bind_keys
+from napari_scfm.viewer.attention import hover
 from napari_scfm.viewer.attention.layers import show_stream
 from napari_scfm.viewer.camera import fit
 from napari_scfm.viewer.cells import cell_types
@@ -149,6 +150,7 @@ def _prepare(viewer: Viewer, session: Session) -> None:
     session.events.stream.connect(on_stream)
     selection.install(viewer, session)
     curtain.install(viewer, session)
+    hover.install(viewer, session)
 
 
 def _take(session: Session, slide: Slide, name: str) -> None:
