@@ -29,6 +29,7 @@ def attention(request) -> Attention:
 def test_tiles_of_any_size_find_the_same(monkeypatch, attention, tile, others) -> None:
     monkeypatch.setattr(strongest, "_ROWS", tile[0])
     monkeypatch.setattr(strongest, "_COLUMNS", tile[1])
+    monkeypatch.setattr(strongest, "_FIRST", 3)
     dense = attention.dense()
     if others:
         np.fill_diagonal(dense, -1)
