@@ -90,7 +90,7 @@ class Asking(QWidget):
         self.radius = length(60, "How far away a partner may be")
         self.reach = faint(hint())
         self._add("Partners", self.partners, self.near, self.radius)
-        self._grid.addWidget(self.reach, self._grid.rowCount(), 1)
+        self._grid.addWidget(self.reach, self._grid.rowCount(), 0, 1, 2)
         self.partners.currentIndexChanged.connect(self._on_partners)
         self.near.valueChanged.connect(lambda _: self._say_reach())
         self.radius.valueChanged.connect(lambda _: self._say_reach())

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from qtpy.QtCore import QEvent, QPointF, QRectF, Qt, Signal
-from qtpy.QtGui import QColor, QImage, QPainter, QPen
+from qtpy.QtGui import QColor, QFontInfo, QImage, QPainter, QPen
 from qtpy.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from napari_scfm.figures.palette import lut
@@ -113,9 +113,9 @@ class HeatMap(QWidget):
             return
         painter = QPainter(self)
         self._paint_squares(painter)
+        self._paint_scale(painter)
         if self._side() >= _LABELLED:
             self._paint_names(painter)
-        self._paint_scale(painter)
         painter.end()
 
     def _paint_squares(self, painter: QPainter) -> None:
@@ -145,11 +145,14 @@ class HeatMap(QWidget):
 
     def _paint_names(self, painter: QPainter) -> None:
         painter.setPen(self.palette().windowText().color())
-        metrics, left = self.fontMetrics(), self._left()
-        side, line = self._side(), self.fontMetrics().height()
+        side, line, left = self._side(), self.fontMetrics().height(), self._left()
+        font = painter.font()
+        font.setPixelSize(min(QFontInfo(font).pixelSize(), int(side)))
+        painter.setFont(font)
+        metrics = painter.fontMetrics()
         right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
         for place, name in enumerate(self._names):
-            text = metrics.elidedText(name, Qt.TextElideMode.ElideRight, left - 6)
+            text = metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, left - 6)
             y = self._top() + place * side + side / 2 - line / 2
             painter.drawText(QRectF(0, y, left - 4, line), right, text)
             painter.save()

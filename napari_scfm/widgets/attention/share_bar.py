@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 
 COLOURS = ("#8c8c8c", "#56B4E9", "#E69F00")
 NAMES = ("geometry", "layout", "rest")
+TIPS = (
+    "where a cell's possible partners lie",
+    "where the kinds of cells lie, and keys that all cells look at",
+    "what neither explains: the streams",
+)
 
 
 def percent(share: float) -> str:
@@ -33,37 +38,62 @@ class ShareBar(QWidget):
         super().__init__(parent)
         self._shares: tuple[float, ...] = ()
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.setFixedHeight(2 * self.fontMetrics().height() + 10)
+        self._fit()
 
     def set_shares(self, shares: Sequence[float]) -> None:
         """Draw other shares, each 0..1."""
         self._shares = tuple(float(share) for share in shares)
         self.setToolTip(
-            ", ".join(
-                f"{name} {share:.1%}"
-                for name, share in zip(NAMES, self._shares, strict=False)
+            "\n".join(
+                f"{name} {percent(share)}: {tip}"
+                for name, tip, share in zip(NAMES, TIPS, self._shares, strict=False)
             )
         )
+        self._fit()
         self.update()
+
+    def _texts(self) -> list[str]:
+        pairs = zip(NAMES, self._shares, strict=False)
+        return [f"{name} {percent(share)}" for name, share in pairs]
+
+    def _places(self) -> list[tuple[int, int]]:
+        """Return where names begin (x, line), each after the one before it."""
+        x, line, places = 0, 0, []
+        metrics = self.fontMetrics()
+        for text in self._texts():
+            wide = metrics.horizontalAdvance(text) + int(metrics.height() * 0.8)
+            if x and x + wide > self.width():
+                x, line = 0, line + 1
+            places.append((x, line))
+            x += wide + metrics.height() // 2
+        return places
+
+    def _fit(self) -> None:
+        lines = max((line for _, line in self._places()), default=0) + 2
+        self.setFixedHeight(lines * self.fontMetrics().height() + 10)
+
+    def resizeEvent(self, event: object) -> None:
+        """Break the names into lines that fit."""
+        super().resizeEvent(event)
+        self._fit()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw the bar and the names."""
         total = sum(max(share, 0) for share in self._shares)
-        if total <= 0:
+        if not total > 0:
             return
         painter = QPainter(self)
-        line = self.fontMetrics().height()
-        left, text_left = 0.0, 0
-        for share, name, colour in zip(self._shares, NAMES, COLOURS, strict=True):
+        line, left = self.fontMetrics().height(), 0.0
+        for share, colour in zip(self._shares, COLOURS, strict=True):
             wide = max(share, 0) / total * self.width()
             painter.fillRect(QRectF(left, 2, wide, line), QColor(colour))
             left += wide
-            text = f"{name} {percent(share)}"
-            painter.fillRect(
-                QRectF(text_left, line + 8, line * 0.6, line * 0.6), QColor(colour)
-            )
-            painter.setPen(self.palette().windowText().color())
-            box = QRectF(text_left + line * 0.8, line + 3, self.width() / 2, line + 2)
+        painter.setPen(self.palette().windowText().color())
+        named = zip(self._texts(), self._places(), COLOURS, strict=True)
+        for text, (x, row), colour in named:
+            top = (1 + row) * line + 5
+            square = QRectF(x, top + line * 0.2, line * 0.6, line * 0.6)
+            painter.fillRect(square, QColor(colour))
+            box = QRectF(x + line * 0.8, top, self.width() - x, line)
             painter.drawText(box, Qt.AlignmentFlag.AlignLeft, text)
-            text_left += self.fontMetrics().horizontalAdvance(text) + int(line * 1.6)
         painter.end()

@@ -19,6 +19,7 @@ from superqt import QLabeledDoubleSlider
 from superqt.utils import qthrottled, signals_blocked
 
 from napari_scfm.analysis.streamlines import StreamLook
+from napari_scfm.widgets.attention.key import StreamKey
 from napari_scfm.widgets.attention.words import RAW
 from napari_scfm.widgets.step import hint, narrow, row
 
@@ -59,6 +60,8 @@ class LookControls(QWidget):
             self.colour.addItem(text, value)
         self.colour.currentIndexChanged.connect(lambda _: self._tell())
         self._add("Colour by", self.colour)
+        self.key = StreamKey()
+        self._grid.addWidget(self.key, self._grid.rowCount(), 0, 1, 2)
         self.density = self._slider("Density", 0.3, 3, 1, "1: about 30 lines across")
         self.smoothing = self._slider(
             "Smoothing, µm", 1, 100, 10, "Width of the smoothing; tested anew"
@@ -137,8 +140,8 @@ class LookControls(QWidget):
             raw=self.raw.isChecked(),
         )
 
-    def show_stream(self, stream: Stream) -> None:
-        """Show how a stream is drawn."""
+    def show_stream(self, stream: Stream, *, paper: bool = False) -> None:
+        """Show how a stream is drawn, on a dark or a light canvas."""
         field, look = stream.field, stream.look
         made = stream.fields.get(str(field.direction), field)
         self._usual = float(made.smoothing_um)
@@ -153,6 +156,7 @@ class LookControls(QWidget):
             self.colour.setCurrentIndex(self.colour.findData(look.colour))
             self.raw.setChecked(look.raw)
         self.caveat.setVisible(look.raw)
+        self.key.show_stream(stream, paper=paper)
         self.sent.setChecked(field.direction == "sent")
         self.received.setChecked(field.direction != "sent")
 

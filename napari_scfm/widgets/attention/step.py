@@ -8,6 +8,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_scfm.viewer import tasks
 from napari_scfm.viewer.attention import compute
+from napari_scfm.viewer.attention.layers import is_light
 from napari_scfm.widgets.attention.asking import Asking
 from napari_scfm.widgets.attention.checks import ChecksSection
 from napari_scfm.widgets.attention.heat_map import HeatMap
@@ -16,7 +17,13 @@ from napari_scfm.widgets.attention.partners import PartnerSection
 from napari_scfm.widgets.attention.share_bar import ShareBar
 from napari_scfm.widgets.attention.sliders import LookControls
 from napari_scfm.widgets.attention.travel import Travel
-from napari_scfm.widgets.attention.words import CAVEAT, banner, pair_words, verdict
+from napari_scfm.widgets.attention.words import (
+    CAVEAT,
+    banner,
+    pair_words,
+    short,
+    verdict,
+)
 from napari_scfm.widgets.section import Section
 from napari_scfm.widgets.step import Context, Step, button, hint, row
 
@@ -77,6 +84,7 @@ class AttentionStep(Step):
         context.listen(events.stream, self._on_stream)
         context.listen(events.model, self.asking.on_model)
         context.listen(events.fov, self.asking.on_fov)
+        context.viewer.events.theme.connect(self._on_stream)
         self._on_stream()
 
     def run(self) -> None:
@@ -99,7 +107,7 @@ class AttentionStep(Step):
             return
         session.side_by_side = False
         session.stream = stream
-        session.say(verdict(stream))
+        session.say(f"Streams of {stream.fov}: {short(stream)}")
 
     def _remove(self) -> None:
         self.session.stream = None
@@ -129,11 +137,11 @@ class AttentionStep(Step):
             if self.session.stream is None or self.session.stream.fov != made.fov:
                 return
             self.session.stream = made
-            self.session.say(f"{pair_words(made)} {verdict(made)}")
+            self.session.say(f"{pair_words(made)} {short(made)}")
 
         self.context.jobs.run("Drawing one pair", task, done)
 
-    def _on_stream(self) -> None:
+    def _on_stream(self, *_: Any) -> None:
         stream = self.session.stream
         self.drawn.setVisible(stream is not None)
         self.remove.setVisible(stream is not None)
@@ -147,6 +155,6 @@ class AttentionStep(Step):
         self.map.show_table(stream.table, stream.pair)
         self.shares.set_shares(tuple(stream.field.shares))
         self.result.setText(verdict(stream))
-        self.look.show_stream(stream)
+        self.look.show_stream(stream, paper=is_light(self.context.viewer))
         self.kinds.setVisible(stream.table is not None)
         self.pair.setText(pair_words(stream) if stream.pair else MAP)

@@ -56,6 +56,15 @@ def verdict(stream: Stream) -> str:
     return f"{text}. {_where(stream)}{against}"
 
 
+def short(stream: Stream) -> str:
+    """Return the verdict in a few words."""
+    value = stream.field.p_value
+    if value is None or value != value:
+        return "not tested against chance."
+    does = "beats" if stream.field.significant else "does not beat"
+    return f"the rest {does} chance, {p_words(value, stream.field.permutations)}."
+
+
 def p_words(value: float, permutations: int) -> str:
     """Return p with what it is made of: (1 + b) / (1 + B)."""
     beaten = round(value * (1 + permutations)) - 1
@@ -82,9 +91,10 @@ def _where(stream: Stream) -> str:
     tissue = np.isfinite(stream.field.grid_u)
     share = float(beats[tissue].mean()) if tissue.any() else 0.0
     if share > 0.995:
-        return "It does so everywhere. "
-    part = "no single place" if share == 0 else f"{share:.0%} of the tissue"
-    return f"Of itself, {part} does; the others are grey. "
+        return "It does so at every place. "
+    if share == 0:
+        return "No place does by itself, so the streams are grey. "
+    return f"Place by place {share:.0%} of the tissue does; elsewhere they are grey. "
 
 
 def banner(stream: Stream) -> str:
