@@ -104,7 +104,13 @@ class _Case:
         found = [correlation(self.field, field) for field in fields]
         p = float(np.median([field.p_value for field in fields]))
         return Outcome(
-            check, float(np.mean(found)), min(found), max(found), p, len(found)
+            check,
+            float(np.mean(found)),
+            min(found),
+            max(found),
+            p,
+            repeats=len(found),
+            pattern=float(np.mean(np.abs(found))),
         )
 
 
@@ -148,7 +154,7 @@ def check_attention(
     Returns
     -------
     DataFrame with check, correlation (mean over repeats), lowest, highest, p_value,
-    repeats, changed, warns and sentence; see :class:`.Outcome`.
+    repeats, changed, pattern, warns and sentence; see :class:`.Outcome`.
 
     Raises
     ------

@@ -46,6 +46,9 @@ class Outcome:
         Fields that were compared.
     changed
         Whether the attention changed at all.
+    pattern
+        Mean size of the correlations, whatever their sign: weights that are drawn
+        anew may turn the same streams around. NaN for that of ``correlation``.
     """
 
     check: str
@@ -55,11 +58,17 @@ class Outcome:
     p_value: float
     repeats: int = 1
     changed: bool = True
+    pattern: float = float("nan")
 
     @property
     def alike(self) -> bool:
         """Whether both fields show the same picture."""
         return self.correlation > ALIKE
+
+    @property
+    def turned(self) -> bool:
+        """Whether they do so only up to their direction."""
+        return not self.alike and self.pattern > ALIKE
 
     @property
     def beats_chance(self) -> bool:
@@ -73,6 +82,8 @@ def warns(found: Outcome) -> bool:
         return found.correlation < APART
     if found.check == EXCHANGED:
         return found.alike or not found.beats_chance
+    if found.check == RANDOM:
+        return found.alike or found.turned
     return found.alike or not found.changed
 
 
@@ -96,6 +107,11 @@ def _random(found: Outcome) -> str:
         return (
             f"Random weights draw nearly the same streams ({numbers}): this picture "
             "was not learned."
+        )
+    if found.turned:
+        return (
+            f"Random weights draw nearly the same lines in either direction ({numbers})"
+            ": the pattern was not learned, at most its direction."
         )
     text = f"Random weights draw other streams ({numbers})"
     if found.beats_chance:

@@ -169,6 +169,12 @@ def test_what_each_check_says(check, correlation, p, said, warned):
     assert warns(found) is warned
 
 
+def test_random_weights_may_turn_the_same_streams_around():
+    found = Outcome(RANDOM, 0.0, -0.95, 0.93, 0.01, repeats=2, pattern=0.94)
+    assert warns(found)
+    assert "in either direction (r = -0.95 to 0.93, 2 draws)" in sentence(found)
+
+
 @pytest.mark.parametrize("check", CHECKS)
 def test_an_empty_field_cannot_be_compared(check):
     found = Outcome(check, *[float("nan")] * 4)
