@@ -145,6 +145,48 @@ def ribbon_polygons(
     ]
 
 
+def ribbon_pieces(
+    lines: Sequence[np.ndarray],
+    width_um: float,
+    strength: Sequence[np.ndarray] | None,
+    parts: np.ndarray,
+    *,
+    scale: np.ndarray | None = None,
+) -> tuple[list[np.ndarray], np.ndarray]:
+    """Return the strips in pieces of one colour each, for vector files.
+
+    Parameters
+    ----------
+    lines, width_um, strength, scale
+        As for :func:`ribbons`.
+    parts
+        (points,) any numbers; a piece ends where the number changes.
+
+    Returns
+    -------
+    outlines
+        (p, 2) closed outlines; one reaches into the next, so that no seam is seen.
+    point
+        (pieces,) a point of each piece, counted over all lines.
+    """
+    if not len(lines):
+        return [], np.zeros(0, dtype=np.intp)
+    whole = _whole(lines)
+    edges, _ = _edges(whole, width_um, strength, scale, 0.0)
+    begins = np.ones(len(parts), dtype=bool)
+    begins[1:] = parts[1:] != parts[:-1]
+    begins[whole.first] = True
+    begins[whole.last] &= whole.first == whole.last
+    first = np.flatnonzero(begins)
+    last = np.append(first[1:], len(parts) - 1)
+    last = np.minimum(last, whole.last[whole.line[first]])
+    outlines = [
+        np.concatenate([edges[a : b + 1, 0], edges[a : b + 1, 1][::-1]])
+        for a, b in zip(first, last, strict=True)
+    ]
+    return outlines, first
+
+
 def _edges(
     whole: _Whole,
     width: float,

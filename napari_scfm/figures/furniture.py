@@ -25,6 +25,7 @@ from napari_scfm.figures.layout import (
 )
 from napari_scfm.figures.palette import lut, rgb
 from napari_scfm.figures.panel import UNKNOWN
+from napari_scfm.figures.stream_legend import HEADINGS, stream_entries, strength_steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from napari_scfm.figures.panel import Panel
+    from napari_scfm.figures.panel import Panel, Streams
 
 SHARE_COLOURS = ("#9A9A9A", "#56B4E9", "#E69F00")
 """Geometry, layout and rest."""
@@ -81,6 +82,9 @@ def below(panel: Panel, width: float, theme: Theme) -> list[Item]:
     if panel.channels and panel.rgba(0) is not None:
         stains = [(c.name, rgb((c.colour,))[0]) for c in panel.channels]
         items.append(_legend(stains, width, theme))
+    if panel.streams is not None and panel.streams.colour != "ink":
+        dark = bool(panel.channels) or theme is DARK
+        items += _stream_legend(panel.streams, width, theme, dark=dark)
     if panel.shares is not None and np.isfinite(panel.shares.rest):
         items.append(_share_bar(panel, width, theme))
     notes = wrap(_caption(panel), LABEL_PT, width)
@@ -149,12 +153,19 @@ def _colour_bar(panel: Panel, width: float, theme: Theme) -> Item:
 
 
 def _frame(
-    axes: Axes, top: float, width: float, height: float, theme: Theme, **more: Any
+    axes: Axes,
+    top: float,
+    width: float,
+    height: float,
+    theme: Theme,
+    *,
+    left: float = 0.0,
+    **more: Any,
 ) -> None:
     from matplotlib.patches import Rectangle
 
     style = {"linewidth": 0.4, "edgecolor": theme.faint, "facecolor": "none", **more}
-    axes.add_patch(Rectangle((0, top), width, height, **style))
+    axes.add_patch(Rectangle((left, top), width - left, height, **style))
 
 
 def _swatch(axes: Axes, x: float, y: float, colour: Any, size: float) -> None:
@@ -204,6 +215,26 @@ def _legend(
                   va="center_baseline")  # fmt: skip
 
     return Item(1.4 + (rows + (more > 0)) * LINE, draw)
+
+
+def _stream_legend(
+    streams: Streams, width: float, theme: Theme, *, dark: bool
+) -> list[Item]:
+    """Return what the colours of streams mean: a heading, a ramp, swatches."""
+    steps = strength_steps(dark=dark)[None] if streams.colour == "strength" else None
+    words = HEADINGS[streams.colour]
+    start = text_width(words, LABEL_PT) + 2.0
+
+    def draw(axes: Axes) -> None:
+        _text(axes, 0, 2.4, words, LABEL_PT, theme.ink, va="center_baseline")
+        if steps is not None and width - start > 5:
+            extent = (start, width, 3.3, 1.5)
+            axes.imshow(steps, extent=extent, aspect="auto", interpolation="nearest")
+            _frame(axes, 1.5, width, 1.8, theme, left=start)
+
+    entries = stream_entries(streams, dark=dark)
+    below = [_legend(entries, width, theme)] if entries else []
+    return [Item(3.4, draw), *below]
 
 
 def _share_bar(panel: Panel, width: float, theme: Theme) -> Item:

@@ -8,7 +8,7 @@ prediction wherever it goes.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -54,12 +54,32 @@ class Streams:
     strength
         (m,) strength along each line, or None.
     faint
-        Drawn grey: the field does not beat chance.
+        Drawn grey all over: the field does not beat chance.
+    beats
+        (m,) bool per line, grey where a region does not; empty for as ``faint`` says.
+    sender
+        (m,) sender kind per line, -1 for none.
+    kinds, palette
+        Names and (k, 4) RGBA of the sender kinds; standard colours without.
+    colour
+        "ink" for one colour, "strength", "sender", or "raw" for the raw field, which
+        is drawn in dashes.
     """
 
     lines: tuple[np.ndarray, ...]
     strength: tuple[np.ndarray, ...] | None = None
     faint: bool = False
+    beats: tuple[np.ndarray, ...] = ()
+    sender: tuple[np.ndarray, ...] = ()
+    kinds: tuple[str, ...] = ()
+    palette: np.ndarray | None = None
+    colour: Literal["ink", "strength", "sender", "raw"] = "ink"
+
+    def sure(self) -> tuple[np.ndarray, ...]:
+        """Return (m,) bool per line: drawn in colour and not in grey."""
+        if self.beats:
+            return self.beats
+        return tuple(np.full(len(line), not self.faint) for line in self.lines)
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_scfm import keys
-from napari_scfm.analysis.streamlines import strengths
+from napari_scfm.analysis.streamlines import Lines, StreamLook, strengths
 from napari_scfm.errors import ScfmError, named
 from napari_scfm.figures.palette import categorical, error_limits
 from napari_scfm.figures.panel import Channel, Panel, Streams, auto_limits
@@ -36,6 +36,12 @@ CHANNEL_COLOURS = {
     "blue": "#0000FF",
 }
 """Colours of stains that are known by name."""
+
+RAW_NAME = "raw: mostly geometry"
+RAW_NOTE = (
+    "Raw arrows: mostly the shape of the tissue, which makes arrows point inwards "
+    "whatever the model does. Not tested."
+)
 
 _OTHER_CHANNELS = ("#35D07F", "#FFB000", "#FF5A5A", "#4CC9F0", "#FFFFFF")
 _MOST_CATEGORIES = 60
@@ -291,11 +297,39 @@ def _one_per_cell(fov: FieldOfView, values: np.ndarray, name: str) -> np.ndarray
     return values
 
 
+def streams_of(
+    drawn: Lines,
+    look: StreamLook,
+    *,
+    kinds: Sequence[str] = (),
+    palette: np.ndarray | None = None,
+) -> Streams:
+    """Return streams as a panel holds them, coloured as a look asks.
+
+    Parameters
+    ----------
+    drawn, look
+        From :func:`~napari_scfm.analysis.streamlines.draw_streams`, and for it.
+    kinds, palette
+        Names of the sender kinds, and (k, 4) RGBA in place of the standard colours.
+    """
+    return Streams(
+        tuple(drawn.lines),
+        tuple(drawn.strength),
+        beats=tuple(drawn.beats),
+        sender=tuple(drawn.sender),
+        kinds=tuple(kinds),
+        palette=palette,
+        colour="raw" if look.raw else look.colour,
+    )
+
+
 def attention_panel(
     fov: FieldOfView,
     field: AttentionField,
-    lines: Sequence[np.ndarray],
+    lines: Lines | Sequence[np.ndarray],
     *,
+    look: StreamLook | None = None,
     categories: np.ndarray | None = None,
     names: Sequence[str] = (),
     title: str = "",
@@ -308,26 +342,33 @@ def attention_panel(
     fov
         The field of view.
     field, lines
-        From ``attention_field`` and ``streamlines``.
+        From ``attention_field``, and ``draw_streams`` or ``streamlines``.
+    look
+        What the lines were drawn for; None for the usual one.
     categories, names
-        (n,) cell types or clusters under the streams, in soft colours.
+        (n,) cell types or clusters under the streams, in soft colours; the sender
+        kinds, too.
     title, note
         In place of the standard title; below the panel.
     """
     n = fov.table.n_obs
+    look = look or StreamLook()
+    if isinstance(lines, Lines):
+        streams = streams_of(lines, look, kinds=names)
+    else:
+        faint = bool(np.isfinite(field.p_value) and not field.significant)
+        along = tuple(strengths(field, lines))
+        streams = Streams(tuple(lines), along, faint=faint, colour="strength")
     way = "key to query" if field.direction == "received" else "key to query, sent"
+    rest = RAW_NAME if look.raw else "residual after cell-type layout"
     return Panel(
-        title=title or f"model attention ({way}), residual after cell-type layout",
+        title=title or f"model attention ({way}), {rest}",
         categories=np.full(n, -1) if categories is None else np.asarray(categories),
         names=tuple(names),
         faded=0.55,
-        streams=Streams(
-            tuple(lines),
-            tuple(strengths(field, lines)),
-            faint=bool(np.isfinite(field.p_value) and not field.significant),
-        ),
+        streams=streams,
         shares=field.shares,
-        p_value=field.p_value,
+        p_value=None if look.raw else field.p_value,
         permutations=field.permutations,
-        note=note,
+        note=note or (RAW_NOTE if look.raw else ""),
     )

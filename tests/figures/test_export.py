@@ -306,9 +306,9 @@ def test_streams_end_at_the_edge_of_the_panel():
     there_and_back = np.concatenate([line, line[::-1]])
     all_lines = (line, there_and_back, line + 90)
     streams = Streams(all_lines, tuple(each[:, 0] for each in all_lines))
-    lines, strength = clipped(streams, (0, 10), (8, 0))
-    assert len(lines) == 3
-    for part, along in zip(lines, strength, strict=True):
+    inside = clipped(streams, (0, 10), (8, 0))
+    assert len(inside.lines) == 3
+    for part, along in zip(inside.lines, inside.strength, strict=True):
         assert part[:, 0].min() == 0
         assert part[:, 0].max() == 10
         np.testing.assert_array_equal(part[:, 0], along)
