@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QCheckBox, QComboBox, QVBoxLayout, QWidget
 
-from napari_scfm.errors import ScfmError
+from napari_scfm.errors import ScfmError, counted
 from napari_scfm.experiments.attention.verdicts import (
     CHECKS,
     EXCHANGED,
@@ -125,6 +125,9 @@ class ChecksSection(Section):
             self.session.say("Other streams are on show by now; check these.")
             return
         self.session.stream = replace(now, checks=found)
+        against = int(found["warns"].sum())
+        done = counted(len(found), "check was", "checks were")
+        self.session.say(f"{done} made; {against or 'none'} against the picture.")
 
     def show_stream(self, stream: Stream | None) -> None:
         """Show what was found of a stream; nothing of one that was not checked."""

@@ -23,9 +23,11 @@ from napari_scfm.errors import ScfmError, counted
 from napari_scfm.experiments.attention.resource import liana_installed, resource_for
 from napari_scfm.viewer.attention import ligand_layer
 from napari_scfm.viewer.attention.ligand_layer import CAVEAT
+from napari_scfm.viewer.attention.numbers import ligand_numbers
 from napari_scfm.viewer.attention.partners import at_hand
 from napari_scfm.viewer.session import Legend
 from napari_scfm.widgets.attention.pair_table import PairTable
+from napari_scfm.widgets.attention.save import save_numbers
 from napari_scfm.widgets.legend import LegendView
 from napari_scfm.widgets.section import Section, whole
 from napari_scfm.widgets.step import Context, button, hint, narrow, row
@@ -61,7 +63,8 @@ class LigandSection(Section):
         self._make_pair()
         self._make_list()
         self.add(hint(ABOUT), self.form, row(self.ask, self.remove), self.verdict)
-        self.add(self.side, self.scale, row(self.liana, self.file), self.rounds)
+        self.add(self.side, self.scale, self.cells)
+        self.add(row(self.liana, self.file), self.rounds)
         self.add(self.found, self.table, self.save)
         context.listen(self.session.events.ligand, self._on_ligand)
         context.listen(self.session.events.stream, self._on_stream)
@@ -93,6 +96,9 @@ class LigandSection(Section):
             lambda _: ligand_layer.turn(self.session, self.side.currentData())
         )
         self.scale = LegendView()
+        self.cells = button(
+            "Save numbers…", self._save_cells, "What each cell receives and sends, CSV"
+        )
 
     def _make_list(self) -> None:
         self.liana = button(
@@ -186,10 +192,12 @@ class LigandSection(Section):
 
     def _save(self) -> None:
         start = f"{self.session.fov.name}_ligand_receptor.csv"
-        path, _ = QFileDialog.getSaveFileName(self, "Save table", start, "CSV (*.csv)")
-        if path:
-            self.ranked.to_csv(path, index=False)
-            self.session.say(f"Table written to {path}.")
+        save_numbers(self, self.context, start, lambda: self.ranked)
+
+    def _save_cells(self) -> None:
+        made = self.session.ligand
+        start = f"{made.fov}_{made.result.ligand}_{made.result.receptor}.csv"
+        save_numbers(self, self.context, start, lambda: ligand_numbers(self.session))
 
     def _on_picked(self, line: int) -> None:
         pair = self.ranked.iloc[line]
@@ -202,7 +210,7 @@ class LigandSection(Section):
 
     def _on_ligand(self, *_: Any) -> None:
         made = self.session.ligand
-        for part in (self.verdict, self.side, self.remove):
+        for part in (self.verdict, self.side, self.remove, self.cells):
             part.setVisible(made is not None)
         self.scale.show_legend(_NONE if made is None else made.legend)
         if made is not None:

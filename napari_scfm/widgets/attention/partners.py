@@ -13,10 +13,12 @@ from qtpy.QtWidgets import QComboBox, QPushButton, QVBoxLayout, QWidget
 
 from napari_scfm.viewer import acts, card, tasks
 from napari_scfm.viewer.attention import partner_layers, partners
+from napari_scfm.viewer.attention.numbers import partner_numbers
 from napari_scfm.viewer.attention.partner_map import CAVEAT, MEANING
+from napari_scfm.widgets.attention.save import save_numbers
 from napari_scfm.widgets.cell_tables import CellTable
 from napari_scfm.widgets.section import Section
-from napari_scfm.widgets.step import Context, hint, narrow, row
+from napari_scfm.widgets.step import Context, button, hint, narrow, row
 
 if TYPE_CHECKING:
     from napari_scfm.viewer.attention.partners import Kept
@@ -123,17 +125,22 @@ class PartnerTable(QWidget):
 
     def __init__(self, context: Context) -> None:
         super().__init__()
-        self.session = context.session
+        self.context, self.session = context, context.session
         self.controls = PartnerControls(context)
         self.said = hint()
         self.table = CellTable("×", CAVEAT)
         self.table.picked.connect(
             lambda line: card.select(self.session, self.table.cell(line))
         )
+        self.save = button(
+            "Save numbers…",
+            self._save,
+            "Both ways and both scales of all cells, as CSV",
+        )
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
-        for part in (self.controls, self.said, self.table):
+        for part in (self.controls, self.said, self.table, self.save):
             layout.addWidget(part)
         context.listen(self.session.events.partners, self.refresh)
         self.refresh()
@@ -141,12 +148,17 @@ class PartnerTable(QWidget):
     def refresh(self, *_: Any) -> None:
         """List the partners on show; none without any."""
         made = self.session.partners
-        self.controls.scale.setVisible(made is not None)
-        self.said.setVisible(made is not None)
+        for part in (self.controls.scale, self.said, self.save):
+            part.setVisible(made is not None)
         top = () if made is None else made.top
         self.table.show_cells(top, [_number(cell.times) for cell in top])
         if made is not None:
             self.said.setText(f"{made.said} {CAVEAT}")
+
+    def _save(self) -> None:
+        made = self.session.partners
+        start = f"{made.fov}_{made.cell}_attention.csv"
+        save_numbers(self, self.context, start, lambda: partner_numbers(self.session))
 
 
 def _number(times: float) -> str:

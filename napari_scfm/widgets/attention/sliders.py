@@ -131,7 +131,7 @@ class LookControls(QWidget):
     def look(self) -> StreamLook:
         """Return how streams are to be drawn."""
         smoothing = self.smoothing.value()
-        usual = abs(smoothing - self._usual) < 0.5
+        usual = not self._usual or abs(smoothing - self._usual) < 1
         return StreamLook(
             density=round(self.density.value(), 2),
             smoothing_um=None if usual else smoothing,

@@ -21,7 +21,7 @@ from napari_scfm.widgets.attention.words import (
     CAVEAT,
     banner,
     pair_words,
-    short,
+    said,
     verdict,
 )
 from napari_scfm.widgets.section import Section
@@ -107,10 +107,11 @@ class AttentionStep(Step):
             return
         session.side_by_side = False
         session.stream = stream
-        session.say(f"Streams of {stream.fov}: {short(stream)}")
+        session.say(f"Streams of {stream.fov} are drawn. {said(stream)}")
 
     def _remove(self) -> None:
         self.session.stream = None
+        self.session.say("The streams are off the tissue.")
 
     def _relook(self, look: StreamLook) -> None:
         stream = self.session.stream
@@ -128,6 +129,7 @@ class AttentionStep(Step):
             return
         if pair is None:
             self.session.stream = compute.paired(stream, None)
+            self.session.say("The streams are those of all kinds again.")
             return
 
         def task(progress: Any) -> Stream:
@@ -137,7 +139,7 @@ class AttentionStep(Step):
             if self.session.stream is None or self.session.stream.fov != made.fov:
                 return
             self.session.stream = made
-            self.session.say(f"{pair_words(made)} {short(made)}")
+            self.session.say(f"{pair_words(made)} {said(made)}")
 
         self.context.jobs.run("Drawing one pair", task, done)
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 FRAME = 40
 """Milliseconds between two pictures at best."""
 
-SHARE = 4
+SHARE = 3
 """A picture may take one part in so many of the time."""
 
 LAP = 4.0

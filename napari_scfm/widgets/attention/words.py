@@ -27,6 +27,10 @@ RAW = (
     "Raw: mostly geometry. Arrows point inwards at the border whatever the model does; "
     "nothing of this is tested."
 )
+NOTHING = (
+    "There is no stream to draw: these cells do not attend to each other, or the "
+    "cut-off is too high."
+)
 CHANCE = {
     "strata": "keys exchanged within {kinds}",
     "rings": "weights shuffled within rings of like distance",
@@ -39,6 +43,8 @@ def verdict(stream: Stream) -> str:
     """Return what the permutation test says, and how much there is of it."""
     field = stream.field
     value = field.p_value
+    if not stream.lines:
+        return NOTHING
     if value is None or value != value:
         return "The streams were not tested against chance."
     test = p_words(value, field.permutations)
@@ -56,13 +62,13 @@ def verdict(stream: Stream) -> str:
     return f"{text}. {_where(stream)}{against}"
 
 
-def short(stream: Stream) -> str:
+def said(stream: Stream) -> str:
     """Return the verdict in a few words."""
     value = stream.field.p_value
-    if value is None or value != value:
-        return "not tested against chance."
+    if not stream.lines or value is None or value != value:
+        return verdict(stream)
     does = "beats" if stream.field.significant else "does not beat"
-    return f"the rest {does} chance, {p_words(value, stream.field.permutations)}."
+    return f"The rest {does} chance, {p_words(value, stream.field.permutations)}."
 
 
 def p_words(value: float, permutations: int) -> str:
