@@ -11,6 +11,7 @@ import numpy as np
 
 from napari_scfm.errors import SlideError
 from napari_scfm.experiments.provenance import versions
+from napari_scfm.viewer.attention.panels import ligand_panel, partner_panel
 from napari_scfm.viewer.cells import centroids, counts_of, totals
 from napari_scfm.viewer.compare import error_reach
 from napari_scfm.viewer.fov_layers import channel_colormap
@@ -43,9 +44,13 @@ WHAT = {
     "clusters": "Clusters",
     "attention": "Model attention",
     "influence": "Which cells mattered",
+    "partners": "Attention of one cell",
+    "ligand": "Ligand and receptor",
 }
 
 
+_TO_PARTNERS = "Select a cell, and press Attends to in its card."
+_TO_LIGAND = "Name a pair in step 7 and compare it with attention first."
 _TO_COMPARE = "Hide genes or cells, press Predict in step 5, and choose a hidden gene."
 
 
@@ -61,8 +66,9 @@ def available(session: Session) -> list[str]:
         ready.append("clusters")
     if session.stream is not None and session.stream.fov == name:
         ready.append("attention")
-    if session.influence is not None:
-        ready.append("influence")
+    for what in ("influence", "partners", "ligand"):
+        if getattr(session, what) is not None:
+            ready.append(what)
     return ready
 
 
@@ -81,10 +87,9 @@ def check_available(session: Session, what: str) -> None:
             "compare": (_lacking_comparison(session), _TO_COMPARE),
             "clusters": ("no clusters", "Press Cluster in step 6 first."),
             "attention": ("no model attention", "Press Draw streams in step 7 first."),
-            "influence": (
-                "no knock-outs",
-                "Select a cell and ask its card.",
-            ),
+            "influence": ("no knock-outs", "Select a cell and ask its card."),
+            "partners": ("no attention of one cell", _TO_PARTNERS),
+            "ligand": ("no ligand and receptor", _TO_LIGAND),
         }[what]
         name = session.fov.name
         raise SlideError(f"Field of view {name} has {lack} to export.", step)
@@ -133,8 +138,12 @@ def about_figure(session: Session, what: str) -> dict[str, Any]:
         "compare": session.comparison,
         "clusters": session.clusters,
         "attention": session.stream,
+        "partners": session.partners,
+        "ligand": session.ligand,
     }
-    if what == "view":
+    if what == "view" and session.partners is not None:
+        what = "partners"
+    elif what == "view":
         guess = session.colour_by == "gene" and session.shown == "prediction"
         if (guess and compared_gene(session)) or curtained(session):
             what = "compare"
@@ -164,6 +173,8 @@ def panels_of(session: Session, what: str) -> list[Panel]:
         "clusters": _clusters,
         "attention": _attention,
         "influence": _influence,
+        "partners": lambda session: [partner_panel(session)],
+        "ligand": lambda session: [ligand_panel(session)],
     }
     return makers[what](session)
 
@@ -171,6 +182,8 @@ def panels_of(session: Session, what: str) -> list[Panel]:
 def _view(session: Session) -> list[Panel]:
     from napari_scfm.figures.panel import Channel, Panel
 
+    if session.partners is not None:
+        return [partner_panel(session)]
     seen = look(session)
     channels = tuple(Channel(name, colour_of(name)) for name in session.fov.images)
     legend = seen.legend

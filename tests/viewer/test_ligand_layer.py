@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 from napari.layers import Labels, Surface
 
-from napari_scfm.errors import ModelError, ScfmError
+from napari_scfm.errors import ModelError, ScfmError, SlideError
 from napari_scfm.experiments.attention.asked import FieldOptions
 from napari_scfm.models.attention import Attention
 from napari_scfm.viewer import acts, card
 from napari_scfm.viewer.attention import ligand_layer, partner_layers
+from napari_scfm.viewer.attention.numbers import ligand_numbers
+from napari_scfm.viewer.export import about_figure, panels_of, write_figure
 from napari_scfm.viewer.open import open_slide
 from napari_scfm.viewer.session import Stream
 
@@ -166,3 +168,21 @@ def test_pairs_are_ranked_over_the_same_neighbours(session) -> None:
     one = ligand_layer.lay(ligand_layer.beside(session), "CD3E", "KRT8").result
     row = made.set_index("ligand").loc["CD3E"]
     assert row["spearman"] == pytest.approx(one.spearman)
+
+
+def test_the_figure_and_the_numbers_of_a_pair(laid, tmp_path) -> None:
+    (panel,) = panels_of(laid, "ligand")
+    assert panel.title == "CD3E → KRT8, received"
+    assert panel.note.startswith(laid.ligand.result.sentence)
+    assert len(panel.streams.lines) == len(
+        ligand_layer.strongest(laid.ligand.result)[0]
+    )
+    assert about_figure(laid, "ligand")["receptor"] == "KRT8"
+    path = write_figure(laid, "ligand", tmp_path / "pair.png", dpi=80)()
+    assert path.stat().st_size > 2000
+    numbers = ligand_numbers(laid)
+    np.testing.assert_allclose(numbers["sent"], laid.ligand.result.sent)
+    assert list(numbers["cell"][:2]) == ["cell_0", "cell_1"]
+    laid.ligand = None
+    with pytest.raises(SlideError, match="no ligand and receptor"):
+        panels_of(laid, "ligand")

@@ -5,14 +5,23 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from napari_scfm.errors import SlideError
 from napari_scfm.experiments.attention.asked import FieldOptions
 from napari_scfm.models.attention import Attention, Block
 from napari_scfm.viewer import acts, card
 from napari_scfm.viewer.attention import partner_layers, partners
+from napari_scfm.viewer.attention.numbers import partner_numbers, write_numbers
 from napari_scfm.viewer.attention.partner_map import ITSELF
 from napari_scfm.viewer.attention.partners import Shares
+from napari_scfm.viewer.export import (
+    about_figure,
+    available,
+    panels_of,
+    write_figure,
+)
 from napari_scfm.viewer.open import open_slide
 from napari_scfm.viewer.session import PartnerLook, Stream
 
@@ -209,3 +218,31 @@ def test_without_an_attention_at_hand_nothing_is_shown(session) -> None:
     card.select(session, 3)
     assert session.partners is None
     assert partners.partners_of(session, 3, PartnerLook()) is None
+
+
+def test_the_figure_and_the_numbers_of_partners(session, tmp_path) -> None:
+    assert "partners" not in available(session)
+    card.select(session, 3)
+    (panel,) = panels_of(session, "partners")
+    assert panel.title == "Whom cell_3 attends to (model attention, looks)"
+    assert panel.limits == session.partners.limits
+    assert panel.note.endswith("not that cells communicate.")
+    xy = session.fov.table.obsm["spatial"]
+    np.testing.assert_allclose(panel.streams.lines[0][0], xy[4])
+    assert panel.streams.strength[0][0] == 1
+    assert panels_of(session, "view")[0].title == panel.title, "the view is the same"
+    about = about_figure(session, "view")
+    assert (about["cell"], about["shows"]) == ("cell_3", "attends to")
+    path = write_figure(session, "partners", tmp_path / "partners.svg")()
+    assert "attends to" in path.read_text()
+    numbers = partner_numbers(session)
+    assert len(numbers) == N
+    assert set(numbers["of_cell"]) == {"cell_3"}
+    np.testing.assert_allclose(numbers["attends_to"], session.partners.times)
+    partner_layers.look_at(session, "by", "usual")
+    made = write_numbers(numbers, tmp_path / "numbers.csv")
+    read = pd.read_csv(made)["attended_by_usual"]
+    np.testing.assert_allclose(read, session.partners.times)
+    session.cell = None
+    with pytest.raises(SlideError, match="no attention of one cell"):
+        panels_of(session, "partners")

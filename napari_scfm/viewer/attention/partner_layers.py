@@ -130,19 +130,22 @@ def links_of(
     session: Session, made: Partners
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the triangles of the links, (y, x), for napari."""
-    xy = centroids(session.fov.table)
-    rows = np.array([cell.row for cell in made.top])
-    times = made.times[rows]
-    there = xy[rows]
+    times = made.times[[cell.row for cell in made.top]]
     room = spacing(session)
+    wide = room * (_THINNEST + (_WIDEST - _THINNEST) * times / times.max())
+    vertices, faces, values = wedges(*ends_of(session, made), wide, _RIM * room)
+    return vertices[:, ::-1], faces, values
+
+
+def ends_of(session: Session, made: Partners) -> tuple[np.ndarray, np.ndarray]:
+    """Return (k, 2) where the links start and where they end, from key to query."""
+    xy, room = centroids(session.fov.table), spacing(session)
+    there = xy[[cell.row for cell in made.top]]
     away = there - xy[made.row]
     far = np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 1e-9)
     # the cell itself stays in sight
     here = xy[made.row] + away / far * np.minimum(_GAP * room, far / 2)
-    ends = (there, here) if made.look.way == "from" else (here, there)
-    wide = room * (_THINNEST + (_WIDEST - _THINNEST) * times / times.max())
-    vertices, faces, values = wedges(*ends, wide, _RIM * room)
-    return vertices[:, ::-1], faces, values
+    return (there, here) if made.look.way == "from" else (here, there)
 
 
 def spacing(session: Session) -> float:

@@ -16,7 +16,7 @@ import numpy as np
 
 from napari_scfm.experiments.attention.near import near_pairs
 from napari_scfm.experiments.provenance import versions
-from napari_scfm.viewer.attention.partner_map import Partners
+from napari_scfm.viewer.attention.partner_map import UNIT, Partners
 from napari_scfm.viewer.card import described, distances
 from napari_scfm.viewer.cells import cell_names, centroids
 
@@ -234,9 +234,20 @@ def partners_of(session: Session, row: int, look: PartnerLook) -> Partners | Non
         top=described(table, session.mask, order, far, times[order]),
         among=found.among,
         said=worth(shares, row, look),
-        about=dict(found.about or {"versions": versions()}),
+        about=_about(session, found, row, look),
         shares=shares,
     )
+
+
+def _about(
+    session: Session, found: Found, row: int, look: PartnerLook
+) -> dict[str, Any]:
+    return {
+        **(found.about or {"versions": versions()}),
+        "cell": str(cell_names(session.fov.table)[row]),
+        "shows": "attends to" if look.way == "from" else "attended by",
+        "unit": UNIT[look.scale],
+    }
 
 
 def worth(shares: Shares, row: int, look: PartnerLook) -> str:
