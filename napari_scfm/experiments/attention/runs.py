@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_scfm import keys
-from napari_scfm.analysis.senders import sender_excess
 from napari_scfm.analysis.streamlines import draw_streams
 from napari_scfm.analysis.type_table import type_table
 from napari_scfm.experiments.attention.asked import (
@@ -19,6 +18,7 @@ from napari_scfm.experiments.attention.asked import (
     field_as,
     refuse_blind,
 )
+from napari_scfm.experiments.attention.sending import senders_of
 from napari_scfm.experiments.provenance import provenance
 from napari_scfm.experiments.slide_runs import attend_slide, embed_slide
 from napari_scfm.models.bags import bags
@@ -54,6 +54,8 @@ class FovAttention:
         Between its cells.
     kinds, field
         What the null kept fixed, and the field.
+    options
+        What was asked for.
     """
 
     fov: str
@@ -61,14 +63,16 @@ class FovAttention:
     attention: Attention
     kinds: Kinds
     field: AttentionField
+    options: FieldOptions
 
     def lines(self, look: StreamLook) -> Lines:
         """Return its streams, with the kind that sends more than its share."""
-        codes, names = self.kinds.codes, self.kinds.names
-        kinds = None
+        excess = None
         if look.colour == "sender":
-            kinds = sender_excess(self.attention, codes, len(names))
-        return draw_streams(self.field, look, kinds)
+            excess = senders_of(
+                self.attention, self.kinds, self.options, self.field.xy
+            )[str(self.field.direction)]
+        return draw_streams(self.field, look, excess)
 
     def type_table(self) -> pd.DataFrame:
         """Return the attention of each kind on each kind, with the FOV's name."""
@@ -252,7 +256,7 @@ def _of_fov(
     kinds = cell_kinds(table, embed, options.strata, options.seed)
     xy = np.asarray(table.obsm[keys.SPATIAL])[:, :2]
     field = field_as(attention, xy, kinds, options)
-    return FovAttention(name, cells, attention, kinds, field)
+    return FovAttention(name, cells, attention, kinds, field, options)
 
 
 def _rows(embedding: Callable[[], np.ndarray], cells: np.ndarray) -> np.ndarray:

@@ -22,8 +22,8 @@ from napari_scfm.experiments.attention.asked import (
     field_as,
     sees_places,
 )
+from napari_scfm.experiments.attention.sending import senders_of
 from napari_scfm.progress import report
-from napari_scfm.viewer.attention.sending import senders_of
 from napari_scfm.viewer.colouring import category_rgba
 from napari_scfm.viewer.session import Stream
 from napari_scfm.viewer.tasks import about_of
