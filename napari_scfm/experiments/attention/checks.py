@@ -123,6 +123,8 @@ def check_attention(
     other: str | Path | CellModel = "",
     mask: Mask | None = None,
     kinds: Kinds | None = None,
+    attention: Attention | None = None,
+    field: AttentionField | None = None,
     device: str = "auto",
     seeds: int = SEEDS,
     rounds: int = ROUNDS,
@@ -144,6 +146,8 @@ def check_attention(
         Model, name or folder for the check with another checkpoint.
     kinds
         As in the picture; found as :func:`.cell_kinds` does when None.
+    attention, field
+        Of the picture, where they are known: neither is then computed again.
     device
         Where the other model runs when it is loaded.
     seeds, rounds
@@ -171,7 +175,17 @@ def check_attention(
     def tick(what: str) -> None:
         report(progress, next(ticks, total), total, what)
 
-    case = _case(model, table, options or FieldOptions(), mask, kinds, second, tick)
+    asked = options or FieldOptions()
+    if kinds is None:
+        kinds = cell_kinds(
+            table, lambda: model.embed(table, mask=mask), asked.strata, asked.seed
+        )
+    if attention is None:
+        attention = attend_as(model, table, asked, mask=mask)
+    xy = np.asarray(table.obsm[keys.SPATIAL], dtype=np.float64)[:, :2]
+    field = field or field_as(attention, xy, kinds, asked)
+    tick("the picture itself")
+    case = _Case(model, table, mask, asked, kinds, attention, field, xy, second, tick)
     run = {
         RANDOM: lambda: _random(case, seeds),
         EXCHANGED: lambda: _exchanged(case, rounds),
@@ -185,27 +199,6 @@ def check_attention(
 
 def _row(found: Outcome) -> dict[str, object]:
     return asdict(found) | {"warns": warns(found), "sentence": sentence(found)}
-
-
-def _case(
-    model: CellModel,
-    table: AnnData,
-    options: FieldOptions,
-    mask: Mask | None,
-    kinds: Kinds | None,
-    other: CellModel | None,
-    tick: Callable[[str], None],
-) -> _Case:
-    """Draw the picture itself; see :func:`check_attention`."""
-    if kinds is None:
-        kinds = cell_kinds(
-            table, lambda: model.embed(table, mask=mask), options.strata, options.seed
-        )
-    attention = attend_as(model, table, options, mask=mask)
-    xy = np.asarray(table.obsm[keys.SPATIAL], dtype=np.float64)[:, :2]
-    field = field_as(attention, xy, kinds, options)
-    tick("the picture itself")
-    return _Case(model, table, mask, options, kinds, attention, field, xy, other, tick)
 
 
 def _second(
