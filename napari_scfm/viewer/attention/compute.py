@@ -139,9 +139,8 @@ def relooked(stream: Stream, look: StreamLook | None) -> Stream:
 
     look = look or StreamLook()
     field = _smoothed(stream, look)
-    direction = str(field.direction)
     drawn = draw_streams(
-        field, replace(look, smoothing_um=None), stream.senders.get(direction)
+        field, replace(look, smoothing_um=None), _excess(stream, field)
     )
     return replace(
         stream,
@@ -152,6 +151,16 @@ def relooked(stream: Stream, look: StreamLook | None) -> Stream:
         beats=drawn.beats,
         sender=drawn.sender,
     )
+
+
+def _excess(stream: Stream, field: AttentionField) -> np.ndarray | None:
+    """Return how much more than its share each kind sends; of a pair, its sender."""
+    found = stream.senders.get(str(field.direction))
+    if stream.pair is None or found is None:
+        return found
+    only = np.zeros_like(found)
+    only[:, stream.kinds.index(stream.pair[1])] = 2
+    return only
 
 
 def _smoothed(stream: Stream, look: StreamLook) -> AttentionField:
@@ -217,6 +226,10 @@ def checked_stream(
         pair=stream.pair,
         smoothing_um=stream.look.smoothing_um,
     )
+    shown = None
+    if stream.attention is not None:
+        smooth = stream.look.smoothing_um
+        shown = stream.field if smooth is None else stream.field.resmoothed(smooth)
     return check_attention(
         work.model,
         work.fov.table,
@@ -225,6 +238,8 @@ def checked_stream(
         other="" if other is None else other,
         mask=work.mask,
         kinds=_kinds(stream),
+        attention=stream.attention,
+        field=shown,
         progress=progress,
     )
 
