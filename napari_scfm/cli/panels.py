@@ -115,7 +115,8 @@ class FovPanels:
             attention_panel(
                 self._fov,
                 found.field,
-                found.lines(look).lines,
+                found.lines(look),
+                look=look,
                 categories=found.kinds.codes,
                 names=found.kinds.names,
             )

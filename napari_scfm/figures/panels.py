@@ -313,6 +313,7 @@ def streams_of(
     kinds, palette
         Names of the sender kinds, and (k, 4) RGBA in place of the standard colours.
     """
+    colour = look.colour if drawn.sender else "strength"
     return Streams(
         tuple(drawn.lines),
         tuple(drawn.strength),
@@ -320,7 +321,7 @@ def streams_of(
         sender=tuple(drawn.sender),
         kinds=tuple(kinds),
         palette=palette,
-        colour="raw" if look.raw else look.colour,
+        colour="raw" if look.raw else colour,
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from napari_scfm.errors import SlideError
 from napari_scfm.experiments.provenance import versions
+from napari_scfm.viewer.attention.figure import stream_panel
 from napari_scfm.viewer.attention.panels import ligand_panel, partner_panel
 from napari_scfm.viewer.cells import centroids, counts_of, totals
 from napari_scfm.viewer.compare import error_reach
@@ -321,30 +322,7 @@ def _clusters(session: Session) -> list[Panel]:
 
 
 def _attention(session: Session) -> list[Panel]:
-    from dataclasses import replace
-
-    from napari_scfm.figures.panel import Streams
-
-    stream = session.stream
-    drawn = Streams(
-        lines=tuple(stream.lines),
-        strength=tuple(stream.strength),
-        faint=not stream.field.significant,
-    )
-    base = _view(session)[0]
-    over = f"over {base.title[:1].lower()}{base.title[1:]}" if base.title else ""
-    return [
-        replace(
-            base,
-            faded=SOFT,
-            title=f"Model attention ({stream.model}) {over}".strip(),
-            streams=drawn,
-            shares=stream.field.shares,
-            p_value=stream.field.p_value,
-            permutations=stream.field.permutations,
-            note="Key to query; residual after cell-type layout.",
-        )
-    ]
+    return [stream_panel(session, _view(session)[0], SOFT)]
 
 
 def colour_of(channel: str) -> str:
