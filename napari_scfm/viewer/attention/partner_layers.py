@@ -35,6 +35,9 @@ _WIDEST, _THINNEST, _RIM, _GAP = 0.4, 0.14, 0.05, 0.4
 """Widths of a link, its rim, and the room it leaves at the cell that was clicked, in
 distances between neighbouring cells."""
 
+_DEPENDS = (
+    "cell", "stream", "model", "mask", "partner_look", "side_by_side", "curtain",
+)  # fmt: skip
 _OTHER_COLOURS = ("colour_by", "gene", "shown", "clusters")
 
 
@@ -58,7 +61,7 @@ def install(viewer: Viewer, session: Session) -> None:
             session.partner_look = replace(session.partner_look, way="off")
 
     session.parts["on_partners"] = refresh, on_partners, on_colours
-    for name in ("cell", "stream", "partner_look", "side_by_side", "curtain"):
+    for name in _DEPENDS:
         getattr(session.events, name).connect(refresh)
     for name in _OTHER_COLOURS:
         getattr(session.events, name).connect(on_colours)
