@@ -22,7 +22,7 @@ from napari_scfm.experiments.attention.asked import (
     field_as,
     sees_places,
 )
-from napari_scfm.experiments.attention.sending import senders_of
+from napari_scfm.experiments.attention.sending import of_pair_only, senders_of
 from napari_scfm.progress import report
 from napari_scfm.viewer.colouring import category_rgba
 from napari_scfm.viewer.session import Stream
@@ -156,11 +156,7 @@ def relooked(stream: Stream, look: StreamLook | None) -> Stream:
 def _excess(stream: Stream, field: AttentionField) -> np.ndarray | None:
     """Return how much more than its share each kind sends; of a pair, its sender."""
     found = stream.senders.get(str(field.direction))
-    if stream.pair is None or found is None:
-        return found
-    only = np.zeros_like(found)
-    only[:, stream.kinds.index(stream.pair[1])] = 2
-    return only
+    return None if found is None else of_pair_only(found, stream.kinds, stream.pair)
 
 
 def _smoothed(stream: Stream, look: StreamLook) -> AttentionField:
@@ -226,10 +222,7 @@ def checked_stream(
         pair=stream.pair,
         smoothing_um=stream.look.smoothing_um,
     )
-    shown = None
-    if stream.attention is not None:
-        smooth = stream.look.smoothing_um
-        shown = stream.field if smooth is None else stream.field.resmoothed(smooth)
+    shown = None if stream.attention is None else _smoothed(stream, stream.look)
     return check_attention(
         work.model,
         work.fov.table,
