@@ -18,7 +18,7 @@ from napari_scfm.experiments.attention.asked import (
     field_as,
     refuse_blind,
 )
-from napari_scfm.experiments.attention.sending import senders_of
+from napari_scfm.experiments.attention.sending import of_pair_only, senders_of
 from napari_scfm.experiments.provenance import provenance
 from napari_scfm.experiments.slide_runs import attend_slide, embed_slide
 from napari_scfm.models.bags import bags
@@ -69,9 +69,14 @@ class FovAttention:
         """Return its streams, with the kind that sends more than its share."""
         excess = None
         if look.colour == "sender":
-            excess = senders_of(
+            by_direction = senders_of(
                 self.attention, self.kinds, self.options, self.field.xy
-            )[str(self.field.direction)]
+            )
+            excess = of_pair_only(
+                by_direction[str(self.field.direction)],
+                self.kinds.names,
+                self.options.pair,
+            )
         return draw_streams(self.field, look, excess)
 
     def type_table(self) -> pd.DataFrame:

@@ -15,6 +15,8 @@ from napari_scfm.analysis.senders import sender_excess
 from napari_scfm.experiments.attention.near import near_pairs
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from napari_scfm.experiments.attention.asked import FieldOptions, Kinds
     from napari_scfm.models.attention import Attention
 
@@ -43,6 +45,17 @@ def senders_of(
         "received": np.nan_to_num(received).astype(np.float32),
         "sent": (own / share).astype(np.float32),
     }
+
+
+def of_pair_only(
+    excess: np.ndarray, kinds: Sequence[str], pair: tuple[str, str] | None
+) -> np.ndarray:
+    """Return (n, kinds) excess in which the sender of a pair is all there is."""
+    if pair is None:
+        return excess
+    only = np.zeros_like(excess)
+    only[:, list(kinds).index(pair[1])] = 2
+    return only
 
 
 def _near(
