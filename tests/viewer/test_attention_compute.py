@@ -119,7 +119,7 @@ def test_a_pair_without_partners_says_so(near, work):
     lonely = made.codes.copy()
     names = (*made.kinds, "one cell")
     lonely[5] = len(made.kinds)
-    made.codes, made.kinds = lonely, names
+    made.codes, made.kinds, made.senders = lonely, names, {}
     alone = paired(made, ("one cell", "one cell"))
     assert alone.lines == []
     assert "no stream to draw" in verdict(alone)
