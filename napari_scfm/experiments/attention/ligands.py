@@ -3,9 +3,9 @@
 Attention names no molecule. Here a pair of molecules is laid beside it as a layer of
 its own: how much ligand a sender holds times how much receptor a receiver holds, and
 the rank correlation of that product with the model's attention over the same pairs of
-neighbours. Chance is what the field's null calls chance: receivers stay, the keys
-change places. A model reads both genes, so that a correlation beyond chance says what
-its attention follows; it is not evidence of communication.
+neighbours. Chance is what the field's null calls chance, inside cell types: receivers
+stay, the keys change places. A model reads both genes, so that a correlation beyond
+chance says what its attention follows; it is not evidence of communication.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 NULL: Final[Null] = "shift"
 _NULL_WORDS: Final = {
-    "shift": "shifts of the map of keys",
+    "shift": "shifts of the map of keys inside cell types",
     "keys": "exchanges of keys between cells of a kind",
 }
 
@@ -180,7 +180,7 @@ def ligand_receptor(
     """
     found = molecules(table, [ligand, receptor])
     near = _near(table, attention, neighbours, radius, strata)
-    levels, pairs = Levels(table), near.pairs
+    levels, pairs = Levels(table), near.near
     product = _product(levels, found[ligand], found[receptor], pairs)
     rest = near.residual()
     made = _correlate(near, [product], rest, null, permutations, seed, progress)
@@ -252,7 +252,7 @@ def rank_pairs(
             "Name another resource, or one for this species.",
         )
     near = _near(table, attention, neighbours, radius, strata)
-    levels, places = Levels(table), near.pairs
+    levels, places = Levels(table), near.near
     products = (_product(levels, found[a], found[b], places) for a, b in held)
     made = _correlate(
         near, products, near.residual(), null, permutations, seed, progress

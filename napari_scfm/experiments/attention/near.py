@@ -1,9 +1,10 @@
 """Attention between neighbouring cells, and what chance would make of it.
 
 For questions about pairs of neighbours: what is left of the weights when popular keys
-and the layout of cell types are taken away, and the same after the keys were exchanged
-between cells, or the map of the keys was shifted over the tissue. Receivers stay where
-they are, as in the null of the attention field.
+and the layout of cell types are divided out, and the same with the keys elsewhere.
+Neighbours and evening are those of the local attention field. Decides that keys stay
+in their cell type, unlike in the field's null: ranks also tell types apart by how much
+their weights and products vary, which dividing by means does not take out.
 """
 
 from __future__ import annotations
@@ -15,22 +16,21 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 from scipy.spatial import cKDTree
 
+from napari_scfm.analysis.attention.evening import evened_pairs, pair_kinds
+from napari_scfm.analysis.attention.neighbours import Pairs, pairs_of
+from napari_scfm.analysis.attention.rank import compressed
 from napari_scfm.analysis.null import evened, stratify
 from napari_scfm.errors import ScfmError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from napari_scfm.analysis.null import Strata
     from napari_scfm.models.attention import Attention
 
 Null = Literal["shift", "keys"]
 
 NEIGHBOURS: Final = 30
-_ROUNDS = 20
-_SETTLED = 1e-4
-"""Change of a weight, in even shares, below which the rounds end."""
-
+_REPEATS = 5
 _FLAT = 1e-3
 """Spread of the weights, in even shares, below which there is nothing to rank."""
 
@@ -41,30 +41,41 @@ class NearPairs:
 
     Attributes
     ----------
-    receivers, senders
-        (m,) rows of the table; never a cell with itself or with another bag's.
-    n_cells
-        Of the table.
+    pairs
+        As the attention field has them.
     """
 
-    receivers: np.ndarray
-    senders: np.ndarray
-    n_cells: int
+    pairs: Pairs
 
     def __len__(self) -> int:
-        return len(self.receivers)
+        return len(self.pairs.rows)
+
+    @property
+    def receivers(self) -> np.ndarray:
+        """(m,) rows of the table."""
+        return self.pairs.rows
+
+    @property
+    def senders(self) -> np.ndarray:
+        """(m,) rows of the table; never the receiver, nor a cell of another bag."""
+        return self.pairs.columns
+
+    @property
+    def n_cells(self) -> int:
+        """Rows of the table."""
+        return self.pairs.n_cells
 
     def partners(self) -> np.ndarray:
         """Return (n,) number of senders of each cell."""
-        return np.bincount(self.receivers, minlength=self.n_cells)
+        return self.pairs.count
 
     def received(self, values: np.ndarray) -> np.ndarray:
         """Return (n,) mean of (m,) values over each cell's senders; NaN without."""
-        return _means(self.receivers, values, self.n_cells)
+        return _means(self.receivers, values, self.pairs.count)
 
     def sent(self, values: np.ndarray) -> np.ndarray:
         """Return (n,) mean of (m,) values over each cell's receivers; NaN without."""
-        return _means(self.senders, values, self.n_cells)
+        return _means(self.senders, values, self.pairs.popularity)
 
 
 def near_pairs(
@@ -104,45 +115,18 @@ def near_pairs(
             f"{asked} is no neighbourhood.",
             "Ask for one neighbour or more, or for a radius above 0 um.",
         )
-    parts = [np.zeros((2, 0), dtype=np.intp)]
-    for home in np.unique(homes[homes >= 0]):
-        cells = np.flatnonzero(homes == home)
-        found = (
-            _within(xy[cells], radius)
-            if radius is not None
-            else _nearest(xy[cells], int(asked))
-        )
-        parts.append(cells[found])
-    receivers, senders = np.concatenate(parts, axis=1)
-    if not len(receivers):
+    count = None if radius is not None else neighbours
+    pairs = pairs_of(xy, homes, neighbours=count, radius=radius)
+    if not len(pairs.rows):
         raise ScfmError(
             "No cell has a neighbour.", "Ask for a larger radius, or another FOV."
         )
-    order = np.argsort(receivers, kind="stable")
-    return NearPairs(receivers[order], senders[order], len(xy))
+    return NearPairs(pairs)
 
 
-def _within(xy: np.ndarray, radius: float) -> np.ndarray:
-    one = cKDTree(xy).query_pairs(radius, output_type="ndarray").T.astype(np.intp)
-    return np.concatenate([one, one[::-1]], axis=1)
-
-
-def _nearest(xy: np.ndarray, count: int) -> np.ndarray:
-    count = min(count, len(xy) - 1)
-    if count < 1:
-        return np.zeros((2, 0), dtype=np.intp)
-    own = np.arange(len(xy))
-    found = cKDTree(xy).query(xy, count + 1)[1]
-    # a cell is not always its own first neighbour: others may lie at the same place
-    last = np.argsort(found == own[:, None], axis=1, kind="stable")
-    found = np.take_along_axis(found, last, axis=1)[:, :count]
-    return np.stack([np.repeat(own, count), found.ravel()])
-
-
-def _means(at: np.ndarray, values: np.ndarray, count: int) -> np.ndarray:
-    number = np.bincount(at, minlength=count)
-    sums = np.bincount(at, weights=values, minlength=count)
-    out = np.full(count, np.nan)
+def _means(at: np.ndarray, values: np.ndarray, number: np.ndarray) -> np.ndarray:
+    sums = np.bincount(at, weights=values, minlength=len(number))
+    out = np.full(len(number), np.nan)
     return np.asarray(np.divide(sums, number, out=out, where=number > 0))
 
 
@@ -154,16 +138,16 @@ class NearAttention:
     ----------
     attention
         (n, n).
-    pairs
+    near
         The neighbours.
     xy
         (n, 2) positions in um.
     strata
-        (n,) cell types or clusters; None keeps no types fixed.
+        (n,) cell types or clusters; None divides no types out.
     """
 
     attention: Attention
-    pairs: NearPairs
+    near: NearPairs
     xy: np.ndarray
     strata: np.ndarray | None = None
 
@@ -177,14 +161,19 @@ class NearAttention:
         Parameters
         ----------
         order
-            (n,) cell whose key each cell takes; None for its own.
+            (n,) cell of the same type whose key each cell holds; None for its own.
         """
-        receivers, senders = self.pairs.receivers, self.pairs.senders
-        taken = senders if order is None else order[senders]
-        weights = np.asarray(self._even.pairs(receivers, taken), dtype=np.float64)
-        # what a cell pays to itself says nothing of neighbours
-        weights[taken == receivers] = np.nan
-        rest = _evened(weights, (receivers, senders, self._pair_kinds)) - 1
+        pairs = self.near.pairs
+        taken = pairs.columns if order is None else order[pairs.columns]
+        weights = np.maximum(self._even.pairs(pairs.rows, taken), 0).astype(float)
+        # what a cell pays to its own key says nothing of neighbours
+        own = taken == pairs.rows
+        weights[own] = 0
+        usual = pairs.sums(weights) / np.maximum(pairs.sums(~own), 1)
+        weights[own] = usual[pairs.rows[own]]
+        for _ in range(_REPEATS):
+            weights = evened_pairs(weights, pairs, self._kinds)
+        rest = weights * pairs.count[pairs.rows] - 1
         # ranks make differences of any size count alike, what is not settled included
         return np.zeros_like(rest) if rest.std() < _FLAT else rest
 
@@ -196,18 +185,19 @@ class NearAttention:
         Parameters
         ----------
         null
-            "shift": the map of the keys is shifted over its bag as a whole, round
-            the edges, and each cell takes the key of the cell of its stratum that
-            comes to lie nearest to it. Keeps how alike the keys of neighbours are.
-            "keys": keys are exchanged between the cells of a stratum.
+            "shift": the map of the keys is laid over its bag somewhere else, and each
+            cell takes the nearest key of its type there. Keeps how alike the keys of
+            neighbours are. "keys": keys are exchanged between the cells of a type.
+            Calls far too much significant where both maps are smooth in space.
         permutations, seed
             How many, and of the draws.
         """
-        groups = stratify(self.attention.homes(), self.xy, self.strata)
+        homes = self.attention.homes()
+        groups = stratify(homes, self.xy, self.strata)
         orders = (
             groups.permutations(permutations, seed)
             if null == "keys"
-            else shifts(self.xy, self.attention.homes(), groups, permutations, seed)
+            else shifted_keys(self.xy, homes, groups.codes, permutations, seed)
         )
         for order in orders:
             yield self.residual(order)
@@ -218,66 +208,46 @@ class NearAttention:
 
         A key takes this along wherever it goes, and little is left to even out.
         """
-        return evened(self.attention)
+        return compressed(evened(self.attention))
 
     @cached_property
-    def _pair_kinds(self) -> np.ndarray:
+    def _kinds(self) -> np.ndarray | None:
+        """(m,) receiver's and sender's type of each pair."""
         if self.strata is None:
-            return np.zeros(len(self.pairs), dtype=np.intp)
+            return None
         codes = np.unique(np.asarray(self.strata).astype(str), return_inverse=True)[1]
-        both = codes[self.pairs.receivers] * (codes.max() + 1)
-        return np.asarray(both + codes[self.pairs.senders], dtype=np.intp)
+        return pair_kinds(self.near.pairs, codes, codes)
 
 
-def _evened(weights: np.ndarray, margins: Sequence[np.ndarray]) -> np.ndarray:
-    """Return weights of mean 1 in each group of each margin.
-
-    Iterative proportional fitting (Deming and Stephan 1940): what is left is weight
-    over the best product of one factor per group. Weights that are not known are 1.
-
-    Parameters
-    ----------
-    weights
-        (m,), NaN where not known.
-    margins
-        Each (m,) group of each weight.
-    """
-    known = np.isfinite(weights)
-    weights = np.where(known, weights, 0.0)
-    counts = [np.bincount(groups, weights=known) for groups in margins]
-    for _ in range(_ROUNDS):
-        before = weights
-        for groups, count in zip(margins, counts, strict=True):
-            sums = np.bincount(groups, weights=weights)
-            factor = np.divide(count, sums, out=np.ones_like(sums), where=sums > 0)
-            weights = weights * factor[groups]
-        if np.abs(weights - before).max(initial=0.0) < _SETTLED:
-            break
-    return np.where(known, weights, 1.0)
-
-
-def shifts(
-    xy: np.ndarray, homes: np.ndarray, strata: Strata, count: int, seed: int
+def shifted_keys(
+    xy: np.ndarray, homes: np.ndarray, codes: np.ndarray, count: int, seed: int
 ) -> Iterator[np.ndarray]:
     """Yield (n,) cell whose key each cell takes when the map of keys is shifted.
 
-    Shifts are uniform over the bounding box of each bag and go round its edges; a
-    cell takes the key of the nearest cell of its own stratum. A cell may be taken
-    more than once, another not at all.
+    All keys of a bag are shifted by the same random step, mirrored where they leave
+    the box around it; so a shift may mirror the map as well. A key may be taken more
+    than once, another not at all.
+
+    Parameters
+    ----------
+    xy
+        (n, 2) positions.
+    homes, codes
+        (n,) bag and stratum of each cell; a cell takes a key of its own stratum.
+    count, seed
+        How many, and of the draws.
     """
     rng = np.random.default_rng(seed)
-    bags = np.unique(homes, return_inverse=True)[1]
-    low = np.stack([xy[bags == bag].min(axis=0) for bag in range(bags.max() + 1)])
-    size = np.stack([np.ptp(xy[bags == bag], axis=0) for bag in range(len(low))])
-    size[size == 0] = 1
-    groups = [
-        np.flatnonzero(strata.codes == code) for code in range(strata.codes.max() + 1)
-    ]
+    bags = [np.flatnonzero(homes == home) for home in np.unique(homes)]
+    groups = [np.flatnonzero(codes == code) for code in np.unique(codes)]
     trees = [cKDTree(xy[cells]) for cells in groups]
     for _ in range(count):
-        step = rng.random(size.shape) * size
-        moved = low[bags] + (xy - low[bags] + step[bags]) % size[bags]
-        order = np.empty(len(xy), dtype=np.intp)
+        place, order = np.empty_like(xy), np.empty(len(xy), dtype=np.intp)
+        for cells in bags:
+            low, size = xy[cells].min(axis=0), np.ptp(xy[cells], axis=0)
+            size = np.where(size > 0, size, 1.0)
+            step = (xy[cells] - low) / size + 2 * rng.random(2)
+            place[cells] = low + (1 - np.abs(step % 2 - 1)) * size
         for cells, tree in zip(groups, trees, strict=True):
-            order[cells] = cells[tree.query(moved[cells])[1]]
+            order[cells] = cells[tree.query(place[cells])[1]]
         yield order
