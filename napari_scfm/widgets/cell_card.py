@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from qtpy.QtGui import QResizeEvent
 
     from napari_scfm.experiments.influenced import Influence
-    from napari_scfm.viewer.attention.partner_map import Partners
     from napari_scfm.viewer.card import Card
 
 NOT_PREDICTED = "Hidden, but not predicted yet: press Predict in step 5."
@@ -153,7 +152,7 @@ class CellCard(QWidget):
         self._fill_guesses()
         self._on_influence()
         self.show()
-        self.body.updateGeometry()
+        self._on_partners()
 
     def _on_fold(self, open_: bool) -> None:
         self.body.setVisible(open_)
@@ -206,13 +205,14 @@ class CellCard(QWidget):
                                  f"{made.cell}.")  # fmt: skip
         self.near.show_cells(here.neighbours, numbers)
 
-    def _on_partners(self, made: Partners | None) -> None:
+    def _on_partners(self, *_: Any) -> None:
         self.body.updateGeometry()
-        if made is not None and self._card is not None:
+        if self.session.partners is not None and self._card is not None:
             # after the table has found its height
             QTimer.singleShot(0, self._to_partners)
 
     def _to_partners(self) -> None:
+        self.body.widget().layout().activate()
         self.body.ensureWidgetVisible(self.partners, 0, 0)
 
     def run_influence(self) -> None:

@@ -174,9 +174,9 @@ def test_the_figure_and_the_numbers_of_a_pair(laid, tmp_path) -> None:
     (panel,) = panels_of(laid, "ligand")
     assert panel.title == "CD3E → KRT8, received"
     assert panel.note.startswith(laid.ligand.result.sentence)
-    assert len(panel.streams.lines) == len(
-        ligand_layer.strongest(laid.ligand.result)[0]
-    )
+    senders = ligand_layer.strongest(laid.ligand.result)[1]
+    xy = laid.fov.table.obsm["spatial"]
+    np.testing.assert_allclose(panel.streams.lines[0][0], xy[senders[0]])
     assert about_figure(laid, "ligand")["receptor"] == "KRT8"
     path = write_figure(laid, "ligand", tmp_path / "pair.png", dpi=80)()
     assert path.stat().st_size > 2000

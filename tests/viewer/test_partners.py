@@ -135,7 +135,7 @@ def test_what_a_popular_key_gets_from_everybody_is_taken_out(session) -> None:
     partner_layers.look_at(session, "from", "usual")
     times = session.partners.times
     assert times[2] == pytest.approx(1, abs=0.03)
-    assert "taken out here" in session.partners.said
+    assert "taken out" in session.partners.said
     partner_layers.look_at(session, "by")
     card.select(session, 2)
     assert "number 1 of 20 cells" in session.partners.said

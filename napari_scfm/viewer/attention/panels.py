@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from napari_scfm.viewer.session import Session
 
 
+MOST = 30
+"""Pairs that a figure links; its links are wider than those of the window."""
+
+
 def partner_panel(session: Session) -> Panel:
     """Return all cells by their attention from or to one cell, linked to the first."""
     from napari_scfm.figures.panel import Panel, Streams
@@ -42,7 +46,8 @@ def ligand_panel(session: Session) -> Panel:
     from napari_scfm.figures.panel import Panel, Streams
 
     made = session.ligand
-    receivers, senders, strength = ligand_layer.strongest(made.result)
+    first = ligand_layer.strongest(made.result)
+    receivers, senders, strength = (part[:MOST] for part in first)
     xy = centroids(session.fov.table)
     lines = tuple(np.stack([xy[senders], xy[receivers]], axis=1))
     return Panel(

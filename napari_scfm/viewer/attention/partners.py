@@ -267,16 +267,19 @@ def worth(shares: Shares, row: int, look: PartnerLook) -> str:
         )
     spread = given.sum() ** 2 / np.square(given).sum()
     text = f"Shared out as if evenly over {spread:,.0f} of {len(given):,} cells."
-    if len(given) > 2 and np.ptp(usual) > 0 and np.ptp(given) > 0:
-        same = float(np.corrcoef(given, usual)[0, 1]) ** 2
+    same = _same(given, usual)
+    if np.isfinite(same):
         text += f" {_percent(same)} of the differences are the same whichever cell is "
         text += "clicked"
-        if look.scale == "usual":
-            text += "; that part is taken out here"
-        elif same > 0.5:
-            text += "; choose the key's usual share to take that part out"
-        text += "."
+        text += "; that part is taken out." if look.scale == "usual" else "."
     return text
+
+
+def _same(given: np.ndarray, usual: np.ndarray) -> float:
+    """Return the share of what a cell gives that all cells give alike; NaN if even."""
+    if len(given) < 3 or not np.ptp(usual) > 0 or not np.ptp(given) > 0:
+        return float("nan")
+    return float(np.corrcoef(given, usual)[0, 1]) ** 2
 
 
 def _percent(share: float) -> str:

@@ -15,6 +15,7 @@ from napari_scfm.viewer import acts, card, tasks
 from napari_scfm.viewer.attention import partner_layers, partners
 from napari_scfm.viewer.attention.numbers import partner_numbers
 from napari_scfm.viewer.attention.partner_map import CAVEAT, MEANING
+from napari_scfm.viewer.session import PartnerLook
 from napari_scfm.widgets.attention.save import save_numbers
 from napari_scfm.widgets.cell_tables import CellTable
 from napari_scfm.widgets.section import Section
@@ -35,6 +36,7 @@ CLICK = (
     "Select one cell (S, then a click): all cells are coloured by the model's "
     "attention from it or on it, and links lead to the first partners. Esc ends it."
 )
+POPULAR = "To take popular keys out, choose the key's usual share."
 NO_CELL = "Click the cell whose attention you want to see."
 
 
@@ -153,7 +155,9 @@ class PartnerTable(QWidget):
         top = () if made is None else made.top
         self.table.show_cells(top, [_number(cell.times) for cell in top])
         if made is not None:
-            self.said.setText(f"{made.said} {CAVEAT}")
+            even = made.look == PartnerLook("from", "even")
+            parts = [made.said, POPULAR if even else "", CAVEAT]
+            self.said.setText(" ".join(part for part in parts if part))
 
     def _save(self) -> None:
         made = self.session.partners
