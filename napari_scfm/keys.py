@@ -69,6 +69,12 @@ def attention(model: str) -> str:
     return f"{slug(model)}_attention"
 
 
-def flow(model: str) -> str:
-    """``obsm``: residual attention vectors in um, (x, y)."""
-    return f"{slug(model)}_flow"
+def flow(model: str, direction: str = "received") -> str:
+    """``obsm``: residual attention vectors in um, (x, y); received or sent."""
+    sent = "" if direction == "received" else f"_{direction}"
+    return f"{slug(model)}_flow{sent}"
+
+
+def kind(model: str) -> str:
+    """``obs``: cell type or cluster that the null of the attention keeps fixed."""
+    return f"{slug(model)}_kind"

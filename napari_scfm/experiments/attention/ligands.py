@@ -10,8 +10,8 @@ chance says what its attention follows; it is not evidence of communication.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -93,7 +93,6 @@ class LigandReceptor:
     p_value: float
     permutations: int
     null: Null
-    about: dict[str, Any] = field(default_factory=dict)
 
     @property
     def n_pairs(self) -> int:
