@@ -6,8 +6,9 @@ after cell-type layout. Files appear whole or not at all.
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -62,7 +63,7 @@ class FovStreams:
     field: AttentionField
     kinds: Sequence[str] = ()
     raw: bool = False
-    p_values: list[np.ndarray] = field(init=False)
+    p_values: list[np.ndarray] = dataclasses.field(init=False)
 
     def __post_init__(self) -> None:
         found = [self._p_along(line) for line in self.lines.lines]
@@ -162,9 +163,8 @@ def _geojson(streams: Sequence[FovStreams], head: dict[str, Any]) -> dict[str, A
         for one in streams
         for number in range(len(one.lines.lines))
     ]
-    return plain(
-        {"type": "FeatureCollection", "name": TITLE, **head, "features": features}
-    )
+    whole = {"type": "FeatureCollection", "name": TITLE, **head, "features": features}
+    return {name: plain(value) for name, value in whole.items()}
 
 
 def _feature(one: FovStreams, number: int) -> dict[str, Any]:
