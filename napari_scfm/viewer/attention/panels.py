@@ -28,16 +28,17 @@ def partner_panel(session: Session) -> Panel:
     rows = np.array([cell.row for cell in made.top], dtype=np.intp)
     lines = tuple(np.stack(ends_of(session, made), axis=1)) if len(rows) else ()
     share = made.times[rows] / max(float(made.times[rows].max(initial=0)), 1e-9)
-    unknown = "the cell itself" if not made.among else "the cell itself, no partner"
+    unknown = "the cell itself" if not made.among else "itself, or no partner"
+    ends = f"Key to query, {made.among}." if made.among else "Key to query."
     return Panel(
         title=f"{made.title} (model attention, {made.model})",
         values=made.times,
         limits=made.limits,
         colormap=partner_map.COLORMAP,
-        colourbar_label=f"{partner_map.UNIT[made.look.scale]} {made.among}".strip(),
+        colourbar_label=partner_map.UNIT[made.look.scale],
         unknown=unknown,
         streams=Streams(lines, tuple(np.full(2, one) for one in share)),
-        note=f"Key to query. {made.said} {partner_map.CAVEAT}",
+        note=f"{ends} {made.said} {partner_map.CAVEAT}",
     )
 
 
