@@ -15,7 +15,10 @@ import numpy as np
 if TYPE_CHECKING:
     from napari_scfm.analysis.attention.neighbours import Pairs
 
-ROUNDS = 3
+ROUNDS = 6
+"""Popularity is compared among neighbours only, so it takes some rounds to be felt
+further off; every round also takes away some of a flow that crosses all of the
+tissue, which among neighbours is no different from a slope of popularity."""
 
 
 def evened_pairs(

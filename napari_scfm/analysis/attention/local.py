@@ -4,8 +4,9 @@ Decides: an arrow is the weighted centre of a cell's partners, split into geomet
 (their plain mean: borders of the tissue), layout (popular keys, what kinds of cells
 take from one another, and how much goes to near and to far partners) and the rest,
 which is what the weights inside each ring of partners say about direction once keys
-are equally popular. Popularity is taken off over the whole bag first where attention
-reaches all of it, then among neighbours.
+are equally popular. Popularity is taken off over the whole bag first, then among
+neighbours: a model's favourite cells lie together, and among neighbours alone the
+slope towards them is no different from a direction.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ def local_parts(
         Of the null.
     """
     kinds = None if codes is None else pair_kinds(pairs, codes, codes)
-    even = evened(turned) if turned.has_factors else turned
+    even = evened(turned)
     weights = even.pairs(pairs.rows, pairs.columns)
     level = evened_pairs(weights, pairs, kinds)
     raw = turned.pairs(pairs.rows, pairs.columns)

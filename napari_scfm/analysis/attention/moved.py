@@ -9,6 +9,7 @@ too. For the last two all weights between neighbours are computed and evened ane
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,12 +18,12 @@ from napari_scfm.analysis.attention.evening import evened_pairs, pair_kinds
 from napari_scfm.analysis.attention.rank import compressed
 from napari_scfm.analysis.attention.shifts import shifted_keys
 from napari_scfm.analysis.null import stratify
+from napari_scfm.models.attention import Attention
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from napari_scfm.analysis.attention.neighbours import Pairs
-    from napari_scfm.models.attention import Attention
 
 
 def ring_residuals(
@@ -73,7 +74,7 @@ def moved_residuals(
     permutations, seed
         B, and where the lots start.
     """
-    narrow = compressed(attention)
+    narrow = compressed(_of_keys(attention))
     out = np.empty((permutations, pairs.n_cells, 2), np.float32)
     orders = _orders(attention, xy, codes, pairs, null, permutations, seed)
     for one, order in zip(out, orders, strict=True):
@@ -82,6 +83,15 @@ def moved_residuals(
         level = evened_pairs(np.maximum(weights, 0), pairs, kinds)
         one[:] = pairs.vectors(level, pairs.inside)
     return out
+
+
+def _of_keys(attention: Attention) -> Attention:
+    """Return what queries make of keys: what a rollout leaves with a cell stays there.
+
+    A cell never meets itself among its neighbours, but it may meet its own key there.
+    """
+    blocks = [replace(block, own=None) for block in attention.blocks]
+    return Attention(blocks, attention.n_cells)
 
 
 def _orders(
