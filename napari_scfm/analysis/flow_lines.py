@@ -170,9 +170,9 @@ def _followed(field: _Field, seeds: np.ndarray, apart: float) -> _Paths:
             second = field.direction(here + way * step * first)
             mean = (first + second) / 2
             size = np.abs(mean)
-            # a turn by more than a right angle within a step is a sink or a source
+            # a turn by more than 60 degrees within a step is a sink or a source
             moved = here + way * step * mean / np.maximum(size, 1e-9)
-            goes = (size > 0.7) & field.inside(moved)
+            goes = (size > 0.87) & field.inside(moved)
             alive, here = alive[goes], moved[goes]
             if not len(alive):
                 break

@@ -31,7 +31,7 @@ RAW, RAW_ON_PAPER = "#A9C4E8", "#6F8FB8"
 NOBODY = "#E9E6DD"
 """No kind of cells sends more than its share."""
 
-_INK, _PALE = "#0A0A12", "#F4F1E8"
+_INK, _PALE, _PAPER = "#0A0A12", "#F4F1E8", "#FFFFFF"
 _DARK = 0.36
 
 THIN = 0.7
@@ -94,8 +94,10 @@ def stream_colours(
     return np.asarray(colours, dtype=np.float64)
 
 
-def rim_colours(colours: np.ndarray) -> np.ndarray:
+def rim_colours(colours: np.ndarray, *, paper: bool = False) -> np.ndarray:
     """Return (n, 3) what to put around (n, 3) colours: dark, or light around dark."""
+    if paper:
+        return np.repeat(rgb((_PAPER,)), len(colours), axis=0)
     light = colours @ np.array([0.299, 0.587, 0.114])
     return np.where(light[:, None] < _DARK, rgb((_PALE,)), rgb((_INK,)))
 

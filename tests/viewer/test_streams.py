@@ -116,6 +116,12 @@ def test_cells_step_back_under_streams_and_come_forward_again(viewer, session, f
     session.stream = stream_of(field)
     assert cells.opacity < OPACITY
     assert outlines.opacity < 0.5
+    fading = cells.opacity
+    session.stream = stream_of(field, colour="sender")
+    assert cells.opacity < fading, "the colours of kinds are on both"
+    cells.opacity = 0.8
+    session.stream = stream_of(field)
+    assert cells.opacity == 0.8, "set by hand"
     session.stream = None
     assert (cells.opacity, outlines.opacity) == (OPACITY, 1.0)
     assert not ribbon_and_heads(viewer)
@@ -169,11 +175,23 @@ def test_the_mouse_finds_a_stream_that_was_moved_by_hand(viewer, session, field)
 
 def test_between_two_points_the_mouse_is_on_the_line():
     line = np.array([[0.0, 0.0], [10.0, 0.0], [20.0, 0.0]])
-    near = hover.Near(Stream("F001", "m", None, [line, line + [0, 4]]))
+    near = hover.Near(Stream("F001", "m", None, [line, line + np.array([0, 4])]))
     assert near.at(np.array([4.9, 0.4]), 0.5) == hover.Found(0, 0)
     assert near.at(np.array([15.5, 3.8]), 0.5) == hover.Found(1, 2)
     assert near.at(np.array([5.0, 1.9]), 0.5) is None
     assert hover.Near(Stream("F001", "m", None)).at(np.zeros(2), 1) is None
+
+
+def test_streams_in_motion_leave_all_other_layers_alone(viewer, session, field):
+    session.stream = stream_of(field)
+    sliced = []
+    viewer.layers["cells F001"].events.set_data.connect(sliced.append)
+    ranges = viewer.dims.range
+    for phase in (0.1, 0.5, 0.9):
+        motion.step(viewer, session, phase)
+    session.stream = stream_of(field, density=2.0)
+    assert not sliced
+    assert viewer.dims.range == ranges
 
 
 def test_heads_travel_along_their_lines_and_come_round():

@@ -35,7 +35,7 @@ _RIM = 0.35
 _HEAD, _BROAD = 2.8, 2.3
 _DASH, _DASHED = 5.0, 0.75
 _HEADS_ACROSS = 7
-_ALPHA, _RIM_ALPHA, _GREY_RIM_ALPHA = 0.95, 0.6, 0.35
+_ALPHA, _RIM_ALPHA, _GREY_RIM_ALPHA = 0.95, 0.75, 0.4
 
 
 class Drawn(NamedTuple):
@@ -74,11 +74,19 @@ def beats_of(stream: Stream) -> list[np.ndarray]:
     return [np.full(len(line), stream.field.significant) for line in stream.lines]
 
 
+def box_of(stream: Stream) -> np.ndarray:
+    """Return (2, 2) the corners (x, y) of what a stream can cover, um."""
+    field = stream.field
+    if len(getattr(field, "grid_x", ())):
+        axes = field.grid_x, field.grid_y
+        return np.stack([[axis[0], axis[-1]] for axis in axes], axis=1)
+    points = np.concatenate(stream.lines) if stream.lines else np.zeros((1, 2))
+    return np.stack([points.min(axis=0), points.max(axis=0)])
+
+
 def reach_of(stream: Stream) -> float:
-    """Return the longer side of what a stream covers, um."""
-    if not stream.lines:
-        return 1.0
-    return float(np.ptp(np.concatenate(stream.lines), axis=0).max()) or 1.0
+    """Return the longer side of what a stream can cover, um."""
+    return float(np.ptp(box_of(stream), axis=0).max()) or 1.0
 
 
 def width_at(zoom: float, reach: float) -> float:
@@ -117,14 +125,17 @@ def drawn(
     above = ribbons(lines, width, strength, scale=scale)
     rims = _rims(heads, _RIM * width)
     sure = scale > 0 if is_raw(stream) else np.concatenate(beats_of(stream))
-    meshes = [(below.vertices, below.faces), (above.vertices, above.faces), rims]
+    corners = _corners(stream, _HEAD * width)
+    meshes = [(below.vertices, below.faces), (above.vertices, above.faces), corners]
+    meshes.append(rims)
     starts = np.cumsum([0, *(len(points) for points, _ in meshes)])
     vertices = np.concatenate([points for points, _ in meshes])[:, ::-1]
     faces = [mesh[1] + n for mesh, n in zip(meshes, starts, strict=False)]
-    values = np.concatenate([below.values, above.values, np.zeros(len(rims[0]))])
+    others = np.zeros(len(corners[0]) + len(rims[0]))
+    values = np.concatenate([below.values, above.values, others])
     return Drawn(
         (vertices, np.concatenate(faces), values),
-        _painted(colours, sure, inks),
+        _painted(colours, sure, inks, paper=paper),
         head_vectors(heads.triangles)[..., ::-1],
         inks,
         _BROAD * width,
@@ -156,6 +167,17 @@ def colours_of(stream: Stream, *, paper: bool = False) -> np.ndarray:
     )
 
 
+def _corners(stream: Stream, margin: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return a triangle without area that spans all that a stream may cover.
+
+    It keeps the layer's extent the same, whatever is drawn: with another extent napari
+    would slice all layers anew, the cells among them.
+    """
+    low, high = box_of(stream)
+    low, high = low - margin, high + margin
+    return np.stack([low, high, low]), np.array([[0, 1, 2]])
+
+
 def _rims(heads: Heads, rim: float) -> tuple[np.ndarray, np.ndarray]:
     """Return vertices and faces of heads that are wider by a rim on all sides."""
     middle = heads.triangles.mean(axis=1, keepdims=True)
@@ -167,13 +189,21 @@ def _rims(heads: Heads, rim: float) -> tuple[np.ndarray, np.ndarray]:
     return wider.reshape(-1, 2), np.arange(3 * count).reshape(-1, 3)
 
 
-def _painted(colours: np.ndarray, sure: np.ndarray, inks: np.ndarray) -> np.ndarray:
+def _painted(
+    colours: np.ndarray, sure: np.ndarray, inks: np.ndarray, *, paper: bool
+) -> np.ndarray:
     """Return the colours of the vertices: of rims, ribbons, and rims of heads."""
     alpha = np.where(sure, _RIM_ALPHA, _GREY_RIM_ALPHA)[:, None]
-    below = np.concatenate([rim_colours(colours), alpha], axis=1)
-    above = _with_alpha(rim_colours(inks[:, :3]), _RIM_ALPHA)
+    below = np.concatenate([rim_colours(colours, paper=paper), alpha], axis=1)
+    above = _with_alpha(rim_colours(inks[:, :3], paper=paper), _RIM_ALPHA)
     ribbon = _with_alpha(colours, _ALPHA)
-    return np.concatenate([below.repeat(2, 0), ribbon.repeat(2, 0), above.repeat(3, 0)])
+    parts = (
+        below.repeat(2, 0),
+        ribbon.repeat(2, 0),
+        np.zeros((3, 4)),
+        above.repeat(3, 0),
+    )
+    return np.concatenate(parts)
 
 
 def _with_alpha(colours: np.ndarray, alpha: float) -> np.ndarray:

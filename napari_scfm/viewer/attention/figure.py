@@ -29,7 +29,8 @@ def stream_panel(session: Session, base: Panel, faded: float) -> Panel:
     stream = session.stream
     drawn = Lines(stream.lines, stream.strength, beats_of(stream), stream.sender)
     raw = is_raw(stream)
-    over = f"over {base.title[:1].lower()}{base.title[1:]}" if base.title else ""
+    title = base.title if session.colour_by == "gene" else _small(base.title)
+    over = f"over {title}" if title else ""
     what = f"{stream.model}, {RAW_NAME}" if raw else stream.model
     return replace(
         base,
@@ -46,6 +47,10 @@ def stream_panel(session: Session, base: Panel, faded: float) -> Panel:
         permutations=stream.field.permutations,
         note=RAW_NOTE if raw else _note(session),
     )
+
+
+def _small(title: str) -> str:
+    return title[:1].lower() + title[1:]
 
 
 def _note(session: Session) -> str:

@@ -42,8 +42,9 @@ RAW_CAVEAT = (
     "tissue, which makes arrows point inwards whatever the model does. It is not "
     "evidence of communication."
 )
-UNDER_STREAMS, OUTLINES_UNDER = 0.65, 0.3
-"""Opacity of the cells and of their outlines while streams lie over them."""
+UNDER_STREAMS, UNDER_KINDS, OUTLINES_UNDER = 0.6, 0.45, 0.3
+"""Opacity of the cells under streams, under streams in the colours of kinds, and of
+the cells' outlines under both."""
 
 LAYERS = "stream layers"
 _PHASE, _ZOOM = "stream phase", "stream zoom"
@@ -107,22 +108,33 @@ def show_stream(viewer: Viewer, session: Session) -> None:
     here = session.fov is not None and fov_layers.cells is not None
     if not here or stream is None or stream.fov != session.fov.name:
         _remove(viewer, session, there)
-        _dim(fov_layers, dim=False)
-        return
-    if len(there) == 2 and role_of(there[0])["fov"] == stream.fov:
+        _come_forward(fov_layers)
+    elif len(there) == 2 and role_of(there[0])["fov"] == stream.fov:
         redraw(viewer, session)
-        return
-    _remove(viewer, session, there)
-    _add(viewer, session, stream)
-    _dim(fov_layers, dim=bool(session.parts[LAYERS]))
+        _step_back(fov_layers, stream, by_hand=True)
+    else:
+        _remove(viewer, session, there)
+        _add(viewer, session, stream)
+        if session.parts[LAYERS]:
+            _step_back(fov_layers, stream)
+        else:
+            _come_forward(fov_layers)
 
 
-def _dim(layers: FovLayers, *, dim: bool) -> None:
-    """Make the cells and their outlines step back under streams, or come forward."""
-    if layers.cells is not None:
-        layers.cells.opacity = UNDER_STREAMS if dim else OPACITY
-    if layers.outlines is not None:
-        layers.outlines.opacity = OUTLINES_UNDER if dim else 1.0
+def _come_forward(layers: FovLayers) -> None:
+    for layer, opacity in ((layers.cells, OPACITY), (layers.outlines, 1.0)):
+        if layer is not None:
+            layer.opacity = opacity
+
+
+def _step_back(layers: FovLayers, stream: Stream, *, by_hand: bool = False) -> None:
+    """Let the cells fade under streams, unless somebody has set how much they do."""
+    kinds = stream.look.colour == "sender" and not is_raw(stream)
+    cells = UNDER_KINDS if kinds else UNDER_STREAMS
+    for layer, opacity in ((layers.cells, cells), (layers.outlines, OUTLINES_UNDER)):
+        ours = (UNDER_STREAMS, UNDER_KINDS, OUTLINES_UNDER)
+        if layer is not None and (not by_hand or layer.opacity in ours):
+            layer.opacity = opacity
 
 
 def _remove(viewer: Viewer, session: Session, layers: list[Any]) -> None:
