@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from napari_scfm.analysis.attention_field import attention_field
+from napari_scfm.analysis.streamlines import StreamLook
 from napari_scfm.errors import SlideError
 from napari_scfm.experiments.attention.asked import FieldOptions
 from napari_scfm.models.attention import Attention, Block
@@ -22,6 +24,7 @@ from napari_scfm.viewer.export import (
     panels_of,
     write_figure,
 )
+from napari_scfm.viewer.fov_layers import OPACITY
 from napari_scfm.viewer.open import open_slide
 from napari_scfm.viewer.session import PartnerLook, Stream
 
@@ -218,6 +221,25 @@ def test_without_an_attention_at_hand_nothing_is_shown(session) -> None:
     card.select(session, 3)
     assert session.partners is None
     assert partners.partners_of(session, 3, PartnerLook()) is None
+
+
+def test_streams_step_back_behind_the_links_and_come_forward(viewer, session) -> None:
+    xy = session.fov.table.obsm["spatial"]
+    field = attention_field(session.stream.attention, xy, permutations=0)
+    across = np.array([[2.0, 10.0], [8.0, 10.0], [18.0, 12.0]])
+    drawn = {"lines": [across], "strength": [np.ones(3)]}
+    drawn |= {"beats": [np.ones(3, bool)], "sender": [np.full(3, -1)]}
+    session.stream = replace(session.stream, field=field, look=StreamLook(), **drawn)
+    names = ("model attention (looks)", "cells F001", "outlines F001")
+    before = [viewer.layers[name].opacity for name in names]
+    card.select(session, 3)
+    streams, cells, outlines = (viewer.layers[name].opacity for name in names)
+    assert streams < 0.3
+    assert (cells, outlines) == (OPACITY, 1.0)
+    session.stream = replace(session.stream, look=StreamLook(density=2.0))
+    assert viewer.layers[names[0]].opacity == streams, "also after a slider moved"
+    acts.run(viewer, "clear")
+    assert [viewer.layers[name].opacity for name in names] == before
 
 
 def test_the_figure_and_the_numbers_of_partners(session, tmp_path) -> None:

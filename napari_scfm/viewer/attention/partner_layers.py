@@ -14,6 +14,7 @@ import numpy as np
 from napari.layers import Surface
 
 from napari_scfm.viewer import card
+from napari_scfm.viewer.attention.layers import LAYERS as STREAMS
 from napari_scfm.viewer.attention.partners import partners_of
 from napari_scfm.viewer.cells import centroids
 from napari_scfm.viewer.fov_layers import OPACITY, metadata
@@ -161,17 +162,17 @@ def spacing(session: Session) -> float:
 def _step_back(session: Session, back: bool) -> None:
     """Let streams fade behind the links and the cells come forward, or undo it."""
     kept = session.parts.setdefault("stream opacity", {})
-    streams = session.parts.get("stream layers", [])
-    cells = session.parts["painter"].layers.cells
-    if back and (streams or kept):
+    streams = session.parts.get(STREAMS, [])
+    layers = session.parts["painter"].layers
+    under = [x for x in (layers.cells, layers.outlines) if x is not None]
+    if back and streams:
         wanted = dict.fromkeys(streams, BEHIND)
-        if cells is not None:
-            wanted[cells] = OPACITY
+        wanted |= dict(zip(under, (OPACITY, 1.0), strict=False))
         for layer, opacity in wanted.items():
             if layer.opacity != opacity:
                 kept[layer], layer.opacity = layer.opacity, opacity
     elif not back:
         for layer, opacity in kept.items():
-            if layer in streams or (streams and layer is cells):
+            if streams and layer in (*streams, *under):
                 layer.opacity = opacity
         kept.clear()
