@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -137,13 +138,15 @@ def test_streams_come_back_as_they_were_drawn(home, worked):
     before = session.stream
     look = StreamLook(density=1.4, smoothing_um=31.0, cutoff=0.2, colour="sender")
     made = paired(before, (before.kinds[3], before.kinds[4]))
-    session.stream = turned(relooked(made, look), "sent")
+    found = pd.DataFrame([{"check": "uniform attention", "warns": True}])
+    session.stream = replace(turned(relooked(made, look), "sent"), checks=found)
     path = save_session(viewer, home / "work" / "streams")
     fresh = ViewerModel()
     back = open_session(fresh, path).stream
     same_streams(back, session.stream)
     assert back.field.direction == "sent"
     assert back.attention is None
+    pd.testing.assert_frame_equal(back.checks, found)
     free, whole = paired(back, None), turned(relooked(before, look), "sent")
     same_streams(free, whole)
     with pytest.raises(ScfmError, match="not saved"):

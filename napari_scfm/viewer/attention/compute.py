@@ -134,7 +134,10 @@ def _about(
 
 
 def relooked(stream: Stream, look: StreamLook | None) -> Stream:
-    """Return a stream drawn in another way; neither model nor permutations run."""
+    """Return a stream drawn in another way; neither model nor permutations run.
+
+    What checks found holds for one smoothing, so another one forgets it.
+    """
     from napari_scfm.analysis.streamlines import StreamLook, draw_streams
 
     look = look or StreamLook()
@@ -150,6 +153,7 @@ def relooked(stream: Stream, look: StreamLook | None) -> Stream:
         strength=drawn.strength,
         beats=drawn.beats,
         sender=drawn.sender,
+        checks=stream.checks if field is stream.field else None,
     )
 
 
@@ -173,7 +177,7 @@ def _smoothed(stream: Stream, look: StreamLook) -> AttentionField:
 def turned(stream: Stream, direction: Direction) -> Stream:
     """Return what the cells receive, or what they send."""
     field = stream.fields.get(direction, stream.field)
-    return relooked(replace(stream, field=field), stream.look)
+    return relooked(replace(stream, field=field, checks=None), stream.look)
 
 
 def paired(
@@ -200,7 +204,8 @@ def paired(
         asked = replace(stream.options, pair=pair)
         fields = _fields(stream.attention, stream.xy, _kinds(stream), asked, progress)
     field = fields[str(stream.field.direction)]
-    return relooked(replace(stream, field=field, fields=fields, pair=pair), stream.look)
+    made = replace(stream, field=field, fields=fields, pair=pair, checks=None)
+    return relooked(made, stream.look)
 
 
 def checked_stream(

@@ -103,7 +103,7 @@ def read_stream(record: StreamRecord, slide: Slide, path: Path) -> Stream:
             f"{cells}."
         )
     parts.remember(_kept_by(made), path.name)
-    return relooked(made, made.look)
+    return replace(relooked(made, made.look), checks=_checks(record))
 
 
 def _stream(record: StreamRecord, arrays: dict[str, np.ndarray]) -> Stream:
@@ -132,7 +132,6 @@ def _stream(record: StreamRecord, arrays: dict[str, np.ndarray]) -> Stream:
         options=FieldOptions(**record.options),
         xy=field.xy,
         senders={name.removeprefix("senders_"): arrays[name] for name in senders},
-        checks=_checks(record),
     )
 
 
