@@ -217,7 +217,7 @@ def _joined(parts: Sequence[np.ndarray], kind: type = np.float64) -> np.ndarray:
 
 def field_row(fov: str, made: AttentionField) -> dict[str, Any]:
     """Return what a table of fields says of one: shares, p-value, regime, null."""
-    partners = None if made.partners is None else float(np.mean(made.partners))
+    partners = np.nan if made.partners is None else float(np.mean(made.partners))
     return {
         "fov": fov,
         "direction": str(made.direction),
@@ -270,7 +270,17 @@ def store_attention(
         import pandas as pd
 
         table.obs[keys.kind(name)] = pd.Categorical(np.asarray(kinds).astype(str))
-    table.uns[keys.UNS] = dict(about or {})
+    table.uns[keys.UNS] = {
+        name: value if not hasattr(value, "columns") else _writable(value)
+        for name, value in (about or {}).items()
+    }
+
+
+def _writable(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return a data frame whose columns an .h5ad file can hold."""
+    mixed = [name for name in rows if rows[name].dtype == object]
+    texts = {name: rows[name].fillna("").astype(str) for name in mixed}
+    return rows.assign(**texts)
 
 
 def write_tables(tables: Mapping[str, pd.DataFrame], folder: Path) -> list[Path]:
