@@ -19,7 +19,7 @@ from napari_scfm.cli.options import (
     SlidePath,
     words,
 )
-from napari_scfm.errors import ScfmError, named
+from napari_scfm.errors import ScfmError, counted, named
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,6 +28,12 @@ if TYPE_CHECKING:
     from napari_scfm.analysis.streamlines import StreamLook
     from napari_scfm.experiments.attention.asked import FieldOptions
     from napari_scfm.experiments.attention.runs import SlideAttention
+
+SHOWN = [
+    *("fov", "cells", "geometry", "layout", "rest"),
+    *("p_value", "null", "strata"),
+]
+"""Columns of the fields that are printed; fields.csv has all."""
 
 
 @with_field_options
@@ -41,6 +47,14 @@ def attend(
     *,
     asked: FieldOptions,
     look: StreamLook,
+    streams: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write the streams' lines too: a .geojson or .npz file.",
+            show_default=False,
+        ),
+    ] = None,
     tables: Annotated[
         Path | None,
         typer.Option(
@@ -78,8 +92,11 @@ def attend(
     Example: napari-scfm attend sample_data/cosmx_synthetic -o attention.h5ad
     """
     from napari_scfm.cli.bar import progress_bar
+    from napari_scfm.experiments.attention.files import write_tables
     from napari_scfm.experiments.attention.runs import attend_table
 
+    if streams is not None:
+        _check_suffix(streams)
     which = _checks(check, other)
     table = loaded_table(path, fov, out)
     with progress_bar("Attending") as progress:
@@ -87,18 +104,20 @@ def attend(
             table, model, asked, device=device, scheduler=scheduler, progress=progress
         )
     shares = dict.fromkeys(("geometry", "layout", "rest"), "{:.4g}".format)
-    typer.echo(found.fields().to_string(index=False, formatters=shares))
+    typer.echo(found.fields()[SHOWN].to_string(index=False, formatters=shares))
     found.store(table, top_k)
     written = {"fields": found.fields(), "types": found.type_tables()}
     if which:
         written["checks"] = _checked(table, found, model, which, other, device)
         table.uns[keys.UNS]["checks"] = written["checks"]
     if tables is not None:
-        _write_tables(written, tables)
+        write_tables(written, tables)
+        typer.echo(f"{tables}: {', '.join(f'{name}.csv' for name in written)}")
+    if streams is not None:
+        _write_streams(found, look, streams, bool(words(fov)[1:]) or not fov)
     name = found.info.name
-    write_table(
-        table, out, f"obsp['{keys.attention(name)}'], obsm['{keys.flow(name)}']"
-    )
+    flow = keys.flow(name, asked.direction)
+    write_table(table, out, f"obsp['{keys.attention(name)}'], obsm['{flow}']")
 
 
 def _checks(asked: str, other: str) -> list[str]:
@@ -162,10 +181,27 @@ def _checked(
     return pd.concat(parts, ignore_index=True)
 
 
-def _write_tables(tables: dict[str, pd.DataFrame], folder: Path) -> None:
-    from napari_scfm.experiments.files import atomic_path
+def _check_suffix(path: Path) -> None:
+    from napari_scfm.experiments.attention.files import SUFFIXES
 
-    for name, rows in tables.items():
-        with atomic_path(folder / f"{name}.csv") as path:
-            rows.to_csv(path, index=False)
-    typer.echo(f"{folder}: {', '.join(f'{name}.csv' for name in tables)}")
+    if path.suffix not in SUFFIXES:
+        raise ScfmError(
+            f"Streams cannot be written to {path}.",
+            f"Let the name end in {' or '.join(SUFFIXES)}.",
+        )
+
+
+def _write_streams(
+    found: SlideAttention, look: StreamLook, path: Path, whole: bool
+) -> None:
+    """Write the lines of all FOVs; say where (0, 0) is."""
+    from dataclasses import asdict
+
+    from napari_scfm.experiments.attention.files import save_streams
+
+    origin = "the slide's" if whole else "top left pixel of the field of view"
+    about = found.about(look=asdict(look), origin=origin)
+    drawn = found.streams(look)
+    save_streams(drawn, path, about)
+    lines = sum(len(one.lines.lines) for one in drawn)
+    typer.echo(f"{path}: {counted(lines, 'streamline')}")

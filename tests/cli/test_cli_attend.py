@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
 
 import napari_scfm as scfm
+from napari_scfm.analysis.streamlines import StreamLook
 from napari_scfm.experiments.attention.asked import FieldOptions
 from napari_scfm.viewer.attention.compute import attention_stream
 from napari_scfm.viewer.tasks import Work
@@ -59,6 +62,8 @@ def test_attend_among_neighbours_without_types_as_the_window_does(
     assert ended.status == 0, ended.err
     written = ad.read_h5ad(out)
     about = written.uns["napari_scfm"]
+    kinds = written.obs["cellplm_mini_kind"]
+    assert all(name.startswith("cluster ") for name in kinds.cat.categories)
     assert about["layer"] == "rollout"
     assert about["neighbours"] == 20
     assert about["fields"]["strata"].iloc[0] == "embedding"
@@ -68,7 +73,7 @@ def test_attend_among_neighbours_without_types_as_the_window_does(
     )
     stream = attention_stream(work, asked)
     np.testing.assert_allclose(
-        written.obsm["cellplm_mini_flow"],
+        written.obsm["cellplm_mini_flow_sent"],
         stream.field.residual,
         atol=1e-4 * np.abs(stream.field.residual).max(),
     )
@@ -93,6 +98,32 @@ def test_attend_checks_the_model_and_writes_tables(cli, sample, tmp_path):
     assert list(kept["check"]) == names
 
 
+@pytest.mark.parametrize("suffix", ["geojson", "npz"])
+def test_attend_writes_the_lines_that_the_window_draws(cli, sample, tmp_path, suffix):
+    out, lines = tmp_path / "a.h5ad", tmp_path / f"streams.{suffix}"
+    words = ["--fov", "F004", "--streams", lines, "--density", 0.5, "--cutoff", 0.2]
+    ended = cli("attend", sample, *words, "--streams-by", "sender", *QUICK, "-o", out)
+    assert ended.status == 0, ended.err
+    look = StreamLook(density=0.5, cutoff=0.2, colour="sender")
+    work = _work(sample, "F004")
+    stream = attention_stream(work, FieldOptions(permutations=19), look=look)
+    drawn = np.concatenate(stream.lines)
+    if suffix == "geojson":
+        told = json.loads(lines.read_text("utf-8"))
+        found = [one["geometry"]["coordinates"] for one in told["features"]]
+        senders = {one["properties"]["sender"] for one in told["features"]}
+        assert senders - {None} <= set(stream.kinds)
+        assert "top left pixel" in told["about"]["origin"]
+        found = np.concatenate(found)
+    else:
+        with np.load(lines) as told:
+            found = told["points"]
+            np.testing.assert_array_equal(
+                told["first"], np.cumsum([0, *map(len, stream.lines)])
+            )
+    np.testing.assert_allclose(found, drawn, atol=0.01)
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -106,6 +137,7 @@ def test_attend_checks_the_model_and_writes_tables(cli, sample, tmp_path):
         (["--strata", "niche"], "'niche'"),
         (["--check", "colour"], "no colour"),
         (["--check", "other"], "--other MODEL"),
+        (["--streams", "lines.svg"], ".geojson or .npz"),
     ],
 )
 def test_attend_says_what_cannot_be_asked(cli, sample, tmp_path, words, said):

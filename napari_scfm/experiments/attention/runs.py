@@ -18,6 +18,7 @@ from napari_scfm.experiments.attention.asked import (
     field_as,
     refuse_blind,
 )
+from napari_scfm.experiments.attention.files import FovStreams, field_row
 from napari_scfm.experiments.attention.sending import of_pair_only, senders_of
 from napari_scfm.experiments.provenance import provenance
 from napari_scfm.experiments.slide_runs import attend_slide, embed_slide
@@ -87,13 +88,7 @@ class FovAttention:
 
     def row(self) -> dict[str, Any]:
         """Return what a table of fields says of it."""
-        return {
-            "fov": self.fov,
-            "cells": len(self.cells),
-            **self.field.shares._asdict(),
-            "p_value": self.field.p_value,
-            "strata": self.kinds.source,
-        }
+        return field_row(self.fov, self.field) | {"strata": self.kinds.source}
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +113,7 @@ class SlideAttention:
     fovs: tuple[FovAttention, ...]
 
     def fields(self) -> pd.DataFrame:
-        """Return one row per FOV: cells, energy shares, p-value, source of strata."""
+        """Return one row per FOV: cells, energy shares, p-value, null, strata."""
         import pandas as pd
 
         return pd.DataFrame([one.row() for one in self.fovs])
@@ -129,30 +124,45 @@ class SlideAttention:
 
         return pd.concat([one.type_table() for one in self.fovs], ignore_index=True)
 
+    def streams(self, look: StreamLook) -> list[FovStreams]:
+        """Return the streams of all FOVs, as they are written to a file."""
+        return [
+            FovStreams(one.fov, one.lines(look), one.field, one.kinds.names, look.raw)
+            for one in self.fovs
+        ]
+
+    def about(self, **more: Any) -> dict[str, Any]:
+        """Return how it was made, with the tables, for ``uns`` and for files."""
+        asked: dict[str, Any] = {
+            "layer": self.options.layer,
+            "permutations": self.options.permutations,
+        }
+        asked |= self.options.about() | more
+        asked["seed"] = self.options.seed
+        return provenance(self.info, **asked)
+
     def store(self, table: AnnData, top_k: int = 10) -> None:
-        """Write attention, residual vectors and provenance into a table.
+        """Write attention, residual vectors, kinds and provenance into a table.
 
         Parameters
         ----------
         table
-            The table that was read; ``obsp``, ``obsm`` and ``uns`` are written.
+            The table that was read; ``obsp``, ``obsm``, ``obs`` and ``uns`` are
+            written.
         top_k
             Strongest weights kept per cell.
         """
-        name = self.info.name
-        flow = np.zeros((table.n_obs, 2), np.float32)
+        import pandas as pd
+
+        name, n = self.info.name, self.attention.n_cells
+        flow, kinds = np.zeros((n, 2), np.float32), np.full(n, "", dtype=object)
         for one in self.fovs:
             flow[one.cells] = one.field.residual
+            kinds[one.cells] = one.kinds.labels
         table.obsp[keys.attention(name)] = self.attention.top_k(top_k).tocsr()
-        table.obsm[keys.flow(name)] = flow
-        more = {
-            "layer": self.options.layer,
-            "permutations": self.options.permutations,
-        } | self.options.about()
-        more["seed"] = self.options.seed
-        table.uns[keys.UNS] = provenance(
-            self.info, fields=self.fields(), types=self.type_tables(), **more
-        )
+        table.obsm[keys.flow(name, self.options.direction)] = flow
+        table.obs[keys.kind(name)] = pd.Categorical(kinds.astype(str))
+        table.uns[keys.UNS] = self.about(fields=self.fields(), types=self.type_tables())
 
 
 def attend_fov(
