@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QFileDialog
 
 from napari_scfm.models.attention import Attention
 from napari_scfm.models.base import CellModel, ModelInfo
@@ -252,6 +255,30 @@ def test_checks_say_what_of_the_picture_is_the_models(step, drawn, finish):
     drawn.model = load_model("gene-mean")
     checks.go.click()
     assert "cannot attend" in drawn.message.text
+
+
+def test_the_attention_is_exported_as_data_and_as_a_figure(
+    step, drawn, workbench, tmp_path, finish, monkeypatch
+):
+    export = workbench.export
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path))
+    step.look.colour.setCurrentIndex(step.look.colour.findData("sender"))
+    export.data.click()
+    finish()
+    assert drawn.message.level == "info", drawn.message
+    (folder,) = tmp_path.iterdir()
+    assert str(folder) in drawn.message.text
+    lines = json.loads((folder / "streams.geojson").read_text())["features"]
+    assert len(lines) == len(drawn.stream.lines)
+    export.what.value = "attention"
+    export.save(tmp_path / "streams.svg")
+    finish()
+    svg = (tmp_path / "streams.svg").read_text()
+    assert "Model attention" in svg
+    step.remove.click()
+    export.data.click()
+    assert "no model attention to export" in drawn.message.text
+    step.look.colour.setCurrentIndex(0)
 
 
 def test_all_of_it_fits_a_narrow_dock_and_can_be_reached_by_tab(step, drawn):

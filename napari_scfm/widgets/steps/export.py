@@ -1,4 +1,4 @@
-"""Step 9: write the figure of a field of view."""
+"""Step 9: write the figure of a field of view, and the attention on it as data."""
 
 from __future__ import annotations
 
@@ -8,14 +8,19 @@ from typing import Any
 from magicgui.widgets import ComboBox, Container, SpinBox
 from qtpy.QtWidgets import QFileDialog
 
+from napari_scfm.viewer.attention.files import attention_folder, write_attention
 from napari_scfm.viewer.export import WHAT, check_available, write_figure
 from napari_scfm.widgets.step import Context, Step, button, hint, narrow
 
+DATA = (
+    "The streams of step 7 as GeoJSON and npz, vectors and strongest weights as h5ad, "
+    "tables as CSV."
+)
 FORMATS = "PNG (*.png);;TIFF (*.tif);;PDF (*.pdf);;SVG (*.svg)"
 
 
 class ExportStep(Step):
-    """What to draw, resolution, Save."""
+    """What to draw, resolution, Save; and the attention as files of numbers."""
 
     def __init__(self, context: Context) -> None:
         super().__init__("9  Export", context)
@@ -31,6 +36,11 @@ class ExportStep(Step):
         self.body.addWidget(self.form.native)
         self.body.addWidget(button("Save figure…", self.ask, "Choose a file"))
         self.body.addWidget(self.status)
+        self.data = button(
+            "Attention data…", self.ask_data, "Choose where its folder is to be made"
+        )
+        self.body.addWidget(self.data)
+        self.body.addWidget(hint(DATA))
 
     def ask(self) -> None:
         """Ask for a file and write the figure."""
@@ -53,4 +63,23 @@ class ExportStep(Step):
             f"Writing {path.name}",
             lambda _: draw(),
             lambda made: session.say(f"Figure written to {made}."),
+        )
+
+    def ask_data(self) -> None:
+        """Ask for a place and write the attention on show there, as a folder."""
+        if not self.context.attempt(check_available, self.session, "attention"):
+            return
+        inside = QFileDialog.getExistingDirectory(self, "Attention data in")
+        if inside:
+            self.save_data(attention_folder(self.session, Path(inside)))
+
+    def save_data(self, folder: Path) -> None:
+        """Write the attention on show into a folder in the background."""
+        self.context.attempt(self._start_data, folder)
+
+    def _start_data(self, folder: Path) -> None:
+        self.context.jobs.run(
+            f"Writing {folder.name}",
+            write_attention(self.session, folder),
+            lambda made: self.session.say(f"Attention data written to {made}."),
         )
