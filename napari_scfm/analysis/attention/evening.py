@@ -3,7 +3,7 @@
 Decides what counts as layout in the local regime: how popular a key is with all its
 neighbours (one hub cell otherwise turns all arrows around it), and what cells of one
 kind take from cells of another on average. Both are divided out in turns, received
-over expected.
+over expected (iterative proportional fitting, Deming and Stephan 1940).
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ ROUNDS = 6
 """Popularity is compared among neighbours only, so it takes some rounds to be felt
 further off; every round also takes away some of a flow that crosses all of the
 tissue, which among neighbours is no different from a slope of popularity."""
+KIND_ROUNDS = 3
+"""Means over all pairs of two kinds of cells hardly move after these."""
 
 
 def evened_pairs(
@@ -36,27 +38,35 @@ def evened_pairs(
         (m,) kind of the pair (receiver's and sender's type); None leaves the types'
         own attention in.
     """
-    out = _over_mean(weights, pairs.rows, pairs.count)
-    kind_count = None if kinds is None else np.bincount(kinds)
-    for _ in range(ROUNDS):
-        if kinds is not None and kind_count is not None:
-            out = _over_mean(out, kinds, kind_count)
-        out = _over_mean(out, pairs.columns, pairs.popularity)
-        out = _over_mean(out, pairs.rows, pairs.count)
-    return np.asarray(out / np.maximum(pairs.count, 1)[pairs.rows])
+    table = pairs.table(weights)
+    columns = np.ones(pairs.n_cells, weights.dtype)
+    rows = _ratio(pairs.count, table @ columns)
+    for done in range(ROUNDS):
+        if kinds is not None and done < KIND_ROUNDS:
+            now = weights * np.repeat(rows, pairs.count) * columns[pairs.columns]
+            sums = np.bincount(kinds, weights=now)
+            weights = weights * _ratio(np.bincount(kinds), sums, now)[kinds]
+            table = pairs.table(weights)
+        columns = _ratio(pairs.popularity, table.T @ rows)
+        rows = _ratio(pairs.count, table @ columns)
+    rows = rows / np.maximum(pairs.count, 1).astype(rows.dtype)
+    return np.asarray(weights * np.repeat(rows, pairs.count) * columns[pairs.columns])
 
 
 def normalised_pairs(weights: np.ndarray, pairs: Pairs) -> np.ndarray:
     """Return (m,) weights whose rows sum to 1."""
-    out = _over_mean(weights, pairs.rows, pairs.count)
-    return np.asarray(out / np.maximum(pairs.count, 1)[pairs.rows])
+    rows = _ratio(np.ones(pairs.n_cells), pairs.sums(weights))
+    return np.asarray(weights * np.repeat(rows, pairs.count))
 
 
-def _over_mean(values: np.ndarray, codes: np.ndarray, count: np.ndarray) -> np.ndarray:
-    """Return values over the mean of their group; 0 where that is 0."""
-    sums = np.bincount(codes, weights=values, minlength=len(count))
-    factor = np.divide(count, sums, out=np.zeros(len(count)), where=sums > 0)
-    return np.asarray(values * factor[codes])
+def _ratio(
+    expected: np.ndarray, received: np.ndarray, like: np.ndarray | None = None
+) -> np.ndarray:
+    """Return expected over received, 0 where nothing is received."""
+    precision = (received if like is None else like).dtype
+    out = np.zeros(len(received), precision)
+    np.divide(expected, received, out=out, where=received > 0, casting="unsafe")
+    return out
 
 
 def pair_kinds(pairs: Pairs, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:

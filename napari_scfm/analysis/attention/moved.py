@@ -9,21 +9,20 @@ too. For the last two all weights between neighbours are computed and evened ane
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_scfm.analysis.attention.evening import evened_pairs, pair_kinds
-from napari_scfm.analysis.attention.rank import compressed
 from napari_scfm.analysis.attention.shifts import shifted_keys
+from napari_scfm.analysis.attention.weighing import along_the_tissue, weigher
 from napari_scfm.analysis.null import stratify
-from napari_scfm.models.attention import Attention
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from napari_scfm.analysis.attention.neighbours import Pairs
+    from napari_scfm.models.attention import Attention
 
 
 def ring_residuals(
@@ -74,28 +73,22 @@ def moved_residuals(
     permutations, seed
         B, and where the lots start.
     """
-    narrow = compressed(_of_keys(attention))
     out = np.empty((permutations, pairs.n_cells, 2), np.float32)
-    orders = _orders(attention, xy, codes, pairs, null, permutations, seed)
+    place = along_the_tissue(xy)
+    pairs, homes = pairs.renumbered(place), attention.homes()[place]
+    codes = None if codes is None else codes[place]
+    weighed = weigher(attention.of(place), pairs)
+    inside = pairs.inside.astype(np.float32)
+    orders = _orders(homes, xy[place], codes, pairs, null, permutations, seed)
     for one, order in zip(out, orders, strict=True):
         kinds = None if codes is None else pair_kinds(pairs, codes, codes[order])
-        weights = narrow.pairs(pairs.rows, order[pairs.columns])
-        level = evened_pairs(np.maximum(weights, 0), pairs, kinds)
-        one[:] = pairs.vectors(level, pairs.inside)
+        level = evened_pairs(np.maximum(weighed(order), 0), pairs, kinds)
+        one[place] = pairs.vectors(level, inside)
     return out
 
 
-def _of_keys(attention: Attention) -> Attention:
-    """Return what queries make of keys: what a rollout leaves with a cell stays there.
-
-    A cell never meets itself among its neighbours, but it may meet its own key there.
-    """
-    blocks = [replace(block, own=None) for block in attention.blocks]
-    return Attention(blocks, attention.n_cells)
-
-
 def _orders(
-    attention: Attention,
+    homes: np.ndarray,
     xy: np.ndarray,
     codes: np.ndarray | None,
     pairs: Pairs,
@@ -104,7 +97,6 @@ def _orders(
     seed: int,
 ) -> Iterator[np.ndarray]:
     """Yield (n,) whose key each cell holds; keys that nobody sees stay."""
-    homes = attention.homes()
     seen = pairs.popularity > 0
     if null == "shift":
         return shifted_keys(xy, homes, seen, permutations, seed)

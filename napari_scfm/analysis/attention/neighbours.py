@@ -64,17 +64,40 @@ class Pairs:
         means = np.stack(sums, axis=1) / np.maximum(self.ring_size, 1)[:, None]
         return np.asarray(self.away - means[self.rings])
 
+    @cached_property
+    def starts(self) -> np.ndarray:
+        """(n + 1,) where the pairs of each cell start."""
+        starts = np.concatenate([[0], np.cumsum(self.count)])
+        return starts.astype(self.columns.dtype)
+
+    def table(self, values: np.ndarray) -> sparse.csr_array:
+        """Return (n, n) with the values of the pairs; shares their memory."""
+        shape = (self.n_cells, self.n_cells)
+        return sparse.csr_array((values, self.columns, self.starts), shape=shape)
+
     def sums(self, values: np.ndarray) -> np.ndarray:
         """Return (n,) sums of (m,) values over the partners of each cell."""
         return np.bincount(self.rows, weights=values, minlength=self.n_cells)
 
     def vectors(self, weights: np.ndarray, steps: np.ndarray) -> np.ndarray:
         """Return (n, 2) sums of weighted (m, 2) steps over the partners of a cell."""
-        starts = np.concatenate([[0], np.cumsum(self.count)])
         shape = (self.n_cells, len(self.rows))
-        each = np.arange(len(self.rows))
-        return np.asarray(
-            sparse.csr_array((weights, each, starts), shape=shape) @ steps
+        each = np.arange(len(self.rows), dtype=self.starts.dtype)
+        table = sparse.csr_array((weights, each, self.starts), shape=shape)
+        return np.asarray(table @ steps)
+
+    def renumbered(self, order: np.ndarray) -> Pairs:
+        """Return the pairs among the same cells, of which cell i was ``order[i]``."""
+        place = np.empty(self.n_cells, self.rows.dtype)
+        place[order] = np.arange(self.n_cells)
+        rows = place[self.rows]
+        sort = np.argsort(rows, kind="stable")
+        return Pairs(
+            rows[sort],
+            place[self.columns][sort],
+            np.unique(self.rings[sort], return_inverse=True)[1],
+            self.away[sort],
+            self.n_cells,
         )
 
 
@@ -127,6 +150,7 @@ def pairs_of(
     away = xy[columns] - xy[rows]
     order = np.lexsort((np.square(away).sum(axis=1), rows))
     rows, columns, away = rows[order], columns[order], away[order]
+    rows, columns = rows.astype(np.int32), columns.astype(np.int32)
     return Pairs(rows, columns, _rings(rows, len(xy)), away, len(xy))
 
 
