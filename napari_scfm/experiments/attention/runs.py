@@ -116,7 +116,8 @@ class SlideAttention:
         """Return one row per FOV: cells, energy shares, p-value, null, strata."""
         import pandas as pd
 
-        return pd.DataFrame([one.row() for one in self.fovs])
+        rows = pd.DataFrame([one.row() for one in self.fovs])
+        return rows.astype({"partners": float}) if len(rows) else rows
 
     def type_tables(self) -> pd.DataFrame:
         """Return the attention of kind on kind, FOV after FOV."""
