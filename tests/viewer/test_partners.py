@@ -13,7 +13,8 @@ from napari_scfm.analysis.streamlines import StreamLook
 from napari_scfm.errors import SlideError
 from napari_scfm.experiments.attention.asked import FieldOptions
 from napari_scfm.models.attention import Attention, Block
-from napari_scfm.viewer import acts, card
+from napari_scfm.models.base import CellModel, ModelInfo
+from napari_scfm.viewer import acts, card, tasks
 from napari_scfm.viewer.attention import partner_layers, partners
 from napari_scfm.viewer.attention.numbers import partner_numbers, write_numbers
 from napari_scfm.viewer.attention.partner_map import ITSELF
@@ -25,6 +26,7 @@ from napari_scfm.viewer.export import (
     write_figure,
 )
 from napari_scfm.viewer.fov_layers import OPACITY
+from napari_scfm.viewer.hiding import masking
 from napari_scfm.viewer.open import open_slide
 from napari_scfm.viewer.session import PartnerLook, Stream
 
@@ -221,6 +223,36 @@ def test_without_an_attention_at_hand_nothing_is_shown(session) -> None:
     card.select(session, 3)
     assert session.partners is None
     assert partners.partners_of(session, 3, PartnerLook()) is None
+
+
+class Looks(CellModel):
+    """Attends to everybody alike."""
+
+    info = ModelInfo("looks", capabilities=frozenset({"attend"}))
+
+    def impute(self, table, genes, **given):
+        return np.ones((table.n_obs, len(genes)), np.float32)
+
+    def attend(self, table, **given):
+        return Attention.from_matrix(np.ones((table.n_obs, table.n_obs)))
+
+
+@pytest.mark.parametrize("change", ["mask", "model", "nothing"])
+def test_what_a_card_asked_holds_until_mask_or_model_change(session, change) -> None:
+    session.stream, session.model = None, Looks()
+    card.select(session, 3)
+    assert session.partners is None
+    kept = partners.attend(tasks.work_of(session, "attend"))
+    session.parts[partners.ATTENTION] = kept
+    partner_layers.look_at(session, "from")
+    np.testing.assert_allclose(np.delete(session.partners.times, 3), 1)
+    if change == "mask":
+        masking.hide_genes(session, ["KRT8"])
+    elif change == "model":
+        session.model = Looks()
+    assert (session.partners is None) == (change != "nothing")
+    card.select(session, 4)
+    assert (session.partners is None) == (change != "nothing")
 
 
 def test_streams_step_back_behind_the_links_and_come_forward(viewer, session) -> None:
