@@ -18,6 +18,7 @@ from napari_scfm.cli import (
     experiment,
     export,
     influence,
+    ligands,
     models,
     perturb,
     report,
@@ -72,6 +73,7 @@ COMMANDS: dict[Callable[..., None], str] = {
     influence.influence: "Hide a cell's neighbours in turn: which mattered?",
     analyse.cluster: "Write clusters of the embedding.",
     attend.attend: "Write model attention and its residual field.",
+    ligands.ligands: "Ligand-receptor pairs beside model attention.",
     train.train: "Train a model on a slide.",
     export.export: "Draw a FOV as a figure.",
 }

@@ -15,7 +15,7 @@ from napari_scfm.cli.export import spread_colors
 
 COMMANDS = [
     *("demo", "view", "inspect", "models", "experiment", "embed"),
-    *("impute", "perturb", "cluster", "attend", "train", "export"),
+    *("impute", "perturb", "cluster", "attend", "ligands", "train", "export"),
 ]
 
 

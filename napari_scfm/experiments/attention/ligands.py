@@ -67,6 +67,8 @@ class LigandReceptor:
     attention
         (m,) attention of the pairs in multiples of an even share, less what popular
         keys and the layout of cell types explain.
+    levels
+        (n, 2) how much ligand and how much receptor each cell holds.
     received, sent
         (n,) mean product over a cell's senders, and over its receivers; NaN without.
     spearman
@@ -86,6 +88,7 @@ class LigandReceptor:
     pairs: NearPairs
     product: np.ndarray
     attention: np.ndarray
+    levels: np.ndarray
     received: np.ndarray
     sent: np.ndarray
     spearman: float
@@ -121,6 +124,28 @@ class LigandReceptor:
         return (
             f"{text}, {self.expected:+.3f} by chance (p = {self.p_value:.2g}, "
             f"{self.permutations} {_NULL_WORDS[self.null]})."
+        )
+
+    def per_cell(self, table: AnnData) -> pd.DataFrame:
+        """Return one row per cell of the table it was made from.
+
+        Columns: cell, x_um, y_um, ligand and receptor (levels), neighbours, received
+        and sent.
+        """
+        import pandas as pd
+
+        xy = np.asarray(table.obsm[keys.SPATIAL])
+        return pd.DataFrame(
+            {
+                "cell": table.obs_names.to_numpy(),
+                "x_um": xy[:, 0],
+                "y_um": xy[:, 1],
+                "ligand": self.levels[:, 0],
+                "receptor": self.levels[:, 1],
+                "neighbours": self.pairs.partners(),
+                "received": self.received,
+                "sent": self.sent,
+            }
         )
 
 
@@ -180,7 +205,8 @@ def ligand_receptor(
     found = molecules(table, [ligand, receptor])
     near = _near(table, attention, neighbours, radius, strata)
     levels, pairs = Levels(table), near.near
-    product = _product(levels, found[ligand], found[receptor], pairs)
+    held = np.stack([levels.of(found[name]) for name in (ligand, receptor)], axis=1)
+    product = held[pairs.senders, 0] * held[pairs.receivers, 1]
     rest = near.residual()
     made = _correlate(near, [product], rest, null, permutations, seed, progress)
     names = table.var_names
@@ -191,6 +217,7 @@ def ligand_receptor(
         pairs=pairs,
         product=product,
         attention=rest,
+        levels=held,
         received=pairs.received(product),
         sent=pairs.sent(product),
         spearman=float(made.observed[0]),
