@@ -1,11 +1,11 @@
 """Model attention as a vector field, with what chance would show taken away.
 
 An arrow at a query points along the flow from its keys; attention drawn as it is
-points inwards whatever the model does. Decides: a displacement is split into geometry
-(the shape of the tissue), layout (where the cell types lie) and the rest, and the
-rest is what is put on the grid and tested, jointly for the whole field. What is shown
-is "model attention", never evidence that cells communicate. Refuses positions that
-are missing.
+points from or to the middle of the tissue whatever the model does. Decides: a
+displacement is split into geometry (the shape of the tissue), layout (where the cell
+types lie) and the rest, and the rest is what is put on the grid and tested, jointly
+for the whole field. What is shown is "model attention", never evidence that cells
+communicate. Refuses positions that are missing.
 """
 
 from __future__ import annotations

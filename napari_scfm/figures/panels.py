@@ -39,8 +39,8 @@ CHANNEL_COLOURS = {
 
 RAW_NAME = "raw: mostly geometry"
 RAW_NOTE = (
-    "Raw arrows: mostly the shape of the tissue, which makes arrows point inwards "
-    "whatever the model does. Not tested."
+    "Raw arrows: mostly the shape of the tissue, which makes arrows point from or to "
+    "its middle whatever the model does. Not tested."
 )
 
 _OTHER_CHANNELS = ("#35D07F", "#FFB000", "#FF5A5A", "#4CC9F0", "#FFFFFF")

@@ -39,8 +39,8 @@ CAVEAT = (
 RAW = "raw: mostly geometry"
 RAW_CAVEAT = (
     "Model attention as it is, from key cell to query cell: mostly the geometry of the "
-    "tissue, which makes arrows point inwards whatever the model does. It is not "
-    "evidence of communication."
+    "tissue, which makes arrows point from or to its middle whatever the model does. "
+    "It is not evidence of communication."
 )
 UNDER_STREAMS, UNDER_KINDS, OUTLINES_UNDER = 0.6, 0.45, 0.3
 """Opacity of the cells under streams, under streams in the colours of kinds, and of

@@ -24,8 +24,8 @@ BLIND = (
 )
 REFUSED = "Among near cells its arrows have no direction, so all cells were taken."
 RAW = (
-    "Raw: mostly geometry. Arrows point inwards at the border whatever the model does; "
-    "nothing of this is tested."
+    "Raw: mostly geometry. Whatever the model does, these arrows point from or to the "
+    "middle of the tissue; nothing of this is tested."
 )
 NOTHING = (
     "There is no stream to draw: these cells do not attend to each other, or the "
