@@ -278,7 +278,7 @@ def store_attention(
 
 def _writable(rows: pd.DataFrame) -> pd.DataFrame:
     """Return a data frame whose columns an .h5ad file can hold."""
-    mixed = [name for name in rows if rows[name].dtype == object]
+    mixed = [str(name) for name in rows if rows[name].dtype == object]
     texts = {name: rows[name].fillna("").astype(str) for name in mixed}
     return rows.assign(**texts)
 

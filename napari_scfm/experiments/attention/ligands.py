@@ -11,14 +11,17 @@ chance says what its attention follows; it is not evidence of communication.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from scipy import sparse
-from scipy.stats import rankdata
 
 from napari_scfm import keys
 from napari_scfm.errors import ScfmError
+from napari_scfm.experiments.attention.correlation import (
+    adjusted,
+    correlate,
+    over,
+)
 from napari_scfm.experiments.attention.molecules import (
     Levels,
     held_molecules,
@@ -31,7 +34,6 @@ from napari_scfm.experiments.attention.near import (
     Null,
     near_pairs,
 )
-from napari_scfm.progress import report
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -149,15 +151,6 @@ class LigandReceptor:
         )
 
 
-class _Correlated(NamedTuple):
-    observed: np.ndarray
-    expected: np.ndarray
-    spread: np.ndarray
-    p_value: np.ndarray
-    n_both: np.ndarray
-    mean: np.ndarray
-
-
 def ligand_receptor(
     table: AnnData,
     attention: Attention,
@@ -208,7 +201,7 @@ def ligand_receptor(
     held = np.stack([levels.of(found[name]) for name in (ligand, receptor)], axis=1)
     product = held[pairs.senders, 0] * held[pairs.receivers, 1]
     rest = near.residual()
-    made = _correlate(near, [product], rest, null, permutations, seed, progress)
+    made = correlate(near, [product], rest, null, permutations, seed, progress)
     names = table.var_names
     return LigandReceptor(
         ligand=ligand,
@@ -280,7 +273,7 @@ def rank_pairs(
     near = _near(table, attention, neighbours, radius, strata)
     levels, places = Levels(table), near.near
     products = (_product(levels, found[a], found[b], places) for a, b in held)
-    made = _correlate(
+    made = correlate(
         near, products, near.residual(), null, permutations, seed, progress
     )
     frame = pd.DataFrame(held, columns=["ligand", "receptor"])
@@ -288,7 +281,7 @@ def rank_pairs(
     for side, place in (("ligand_genes", 0), ("receptor_genes", 1)):
         frame[side] = ["+".join(names[[*found[pair[place]]]]) for pair in held]
     frame["spearman"], frame["expected"] = made.observed, made.expected
-    frame["z"] = _over(made.observed - made.expected, made.spread)
+    frame["z"] = over(made.observed - made.expected, made.spread)
     frame["p_value"], frame["q_value"] = made.p_value, adjusted(made.p_value)
     frame["n_pairs"] = len(places)
     frame["n_both"], frame["mean_product"] = made.n_both, made.mean
@@ -329,86 +322,3 @@ def _product(
     return np.asarray(
         levels.of(ligand)[pairs.senders] * levels.of(receptor)[pairs.receivers]
     )
-
-
-class _Ranks(NamedTuple):
-    """Ranks of products less the rank that all zeros share, so mostly nothing.
-
-    Against values whose mean is 0 they give the same sums as the ranks themselves.
-    """
-
-    above: sparse.csr_array
-    length: np.ndarray
-    n_both: np.ndarray
-    mean: np.ndarray
-
-    @classmethod
-    def of(cls, products: Iterable[np.ndarray], count: int) -> _Ranks:
-        starts, columns, values = [0], [], []
-        length, mean = [], []
-        for product in products:
-            some = np.flatnonzero(product)
-            zeros = count - len(some)
-            rank = rankdata(product[some]) + zeros
-            square = float(np.square(rank - (count + 1) / 2).sum())
-            square += zeros * ((zeros + 1) / 2 - (count + 1) / 2) ** 2
-            columns.append(some)
-            values.append(rank - (zeros + 1) / 2)
-            starts.append(starts[-1] + len(some))
-            length.append(np.sqrt(square))
-            mean.append(float(product.mean()))
-        above = sparse.csr_array(
-            (np.concatenate(values), np.concatenate(columns), np.array(starts)),
-            shape=(len(length), count),
-        )
-        return cls(above, np.array(length), np.diff(starts), np.array(mean))
-
-    def correlation(self, values: np.ndarray) -> np.ndarray:
-        """Return (products,) Spearman's correlation with (m,) values."""
-        rank = rankdata(values) - (len(values) + 1) / 2
-        return _over(self.above @ rank, self.length * np.linalg.norm(rank))
-
-
-def _correlate(
-    near: NearAttention,
-    products: Iterable[np.ndarray],
-    rest: np.ndarray,
-    null: Null,
-    permutations: int,
-    seed: int,
-    progress: ProgressCallback | None,
-) -> _Correlated:
-    """Return rank correlations of products with the rest, and with its copies."""
-    ranks = _Ranks.of(products, len(rest))
-    rounds = [ranks.correlation(rest)]
-    for copy in near.exchanged(null, permutations, seed):
-        # a copy that is the same everywhere is not correlated with anything
-        rounds.append(np.nan_to_num(ranks.correlation(copy)))
-        report(progress, len(rounds) - 1, permutations, "chance of the correlation")
-    all_rounds = np.stack(rounds)
-    # the data are one of the draws, so that the p-value is exact
-    expected, spread = all_rounds.mean(axis=0), all_rounds.std(axis=0)
-    away = np.abs(all_rounds - expected)
-    beyond = (away[1:] >= away[0] * (1 - 1e-9)).sum(axis=0)
-    p = np.where(np.isnan(rounds[0]), np.nan, (1 + beyond) / (1 + permutations))
-    if not permutations:
-        expected = p = np.full(len(p), np.nan)
-    return _Correlated(rounds[0], expected, spread, p, ranks.n_both, ranks.mean)
-
-
-def _over(above: np.ndarray, below: np.ndarray) -> np.ndarray:
-    out = np.full(np.shape(above), np.nan)
-    return np.asarray(np.divide(above, below, out=out, where=below > 0))
-
-
-def adjusted(p_values: np.ndarray) -> np.ndarray:
-    """Return p-values adjusted for their number (Benjamini and Hochberg 1995).
-
-    NaN stays NaN and is not counted.
-    """
-    out = np.full(len(p_values), np.nan)
-    known = np.flatnonzero(~np.isnan(p_values))
-    order = known[np.argsort(p_values[known])]
-    raised = p_values[order] * len(order) / np.arange(1, len(order) + 1)
-    out[order] = np.minimum.accumulate(raised[::-1])[::-1].clip(max=1)
-    return out

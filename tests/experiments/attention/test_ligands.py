@@ -9,7 +9,8 @@ from scipy.stats import false_discovery_control, spearmanr
 
 from napari_scfm import Cancelled, ligand_receptor
 from napari_scfm.errors import ScfmError
-from napari_scfm.experiments.attention.ligands import adjusted, rank_pairs
+from napari_scfm.experiments.attention.correlation import adjusted
+from napari_scfm.experiments.attention.ligands import rank_pairs
 from napari_scfm.models.attention import Attention, Block
 
 GENES = ("CXCL12", "CXCR4", "ITGA4", "ITGB1", "VCAM1", "ACTB")
