@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-LINES_ACROSS = 36
+LINES_ACROSS = 38
 """Lines across the longer side at density 1, where they all run side by side."""
 
 _STEP, _FINE, _COARSE = 0.45, 0.3, 0.55
@@ -120,7 +120,7 @@ def _chosen(field: _Field, apart: float) -> list[np.ndarray]:
     """Return the longest lines from a wide lattice of seeds, then those in gaps."""
     taken = _Taken(field.tissue.shape, apart)
     kept: list[np.ndarray] = []
-    for lattice in (1.7 * apart, 0.8 * apart):
+    for lattice in (2.4 * apart, 0.8 * apart):
         seeds = _lattice(field, lattice)
         seeds = seeds[taken.far(seeds)]
         if len(seeds):

@@ -30,6 +30,8 @@ Colour = Literal["strength", "sender"]
 _SHORTEST = 2.0
 _FULL = 95
 _KEPT = 4
+_MORE = 1 + 1e-6
+"""Excess from which on a kind sends more than its share; less is rounding."""
 
 
 @dataclass(frozen=True)
@@ -190,7 +192,7 @@ def _senders(field: AttentionField, kinds: np.ndarray | None) -> np.ndarray:
         return out
     smooth = field.grid.smooth(np.nan_to_num(kinds))
     best = smooth.argmax(axis=1)
-    out[field.grid.tissue] = np.where(smooth.max(axis=1) > 1, best, -1)
+    out[field.grid.tissue] = np.where(smooth.max(axis=1) > _MORE, best, -1)
     return out
 
 

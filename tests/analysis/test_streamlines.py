@@ -1,16 +1,28 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from napari_scfm.analysis.attention_field import attention_field
+from napari_scfm.analysis.flow_lines import flow_lines
 from napari_scfm.analysis.ribbons import (
     arrow_heads,
+    dashes,
     head_vectors,
+    heads_along,
+    ribbon_pieces,
     ribbon_polygons,
     ribbons,
 )
-from napari_scfm.analysis.streamlines import streamlines, strengths, trace
+from napari_scfm.analysis.streamlines import (
+    StreamLook,
+    draw_streams,
+    streamlines,
+    strengths,
+    trace,
+)
 from napari_scfm.models.attention import Attention
 
 
@@ -121,3 +133,133 @@ def test_heads_point_downstream_past_the_middle():
     np.testing.assert_allclose(heads[0], [(6.5, 3), (5.5, 3.4), (5.5, 2.6)])
     np.testing.assert_allclose(head_vectors(heads)[0], [(5.5, 3), (1, 0)])
     assert arrow_heads([], 1.0).shape == (0, 3, 2)
+
+
+def vortex(count: int = 40):
+    """Return a field that runs around the middle of a square."""
+    at = np.linspace(-1, 1, count)
+    x, y = np.meshgrid(at, at)
+    return at, at, -y, x
+
+
+def test_lines_follow_a_known_flow():
+    lines = flow_lines(*vortex())
+    assert len(lines) > 5
+    for line in lines:
+        radius = np.linalg.norm(line, axis=1)
+        assert np.ptp(radius) < 0.03, "round and round at one distance"
+        turns = line[:-1, 0] * line[1:, 1] - line[:-1, 1] * line[1:, 0]
+        assert (turns > 0).all(), "the way the field runs"
+
+
+def test_lines_keep_their_distance_and_never_bite_their_tail():
+    from scipy.spatial import cKDTree
+
+    lines = flow_lines(*vortex(), density=1.0)
+    apart = 2 / 38
+    for number, line in enumerate(lines):
+        others = np.concatenate(lines[:number] + lines[number + 1 :])
+        nearest, _ = cKDTree(others).query(line)
+        assert nearest.min() > 0.3 * apart
+        turned = np.unwrap(np.arctan2(line[:, 1], line[:, 0]))
+        assert turned[-1] - turned[0] < 2.1 * np.pi
+
+
+def test_lines_stop_where_there_is_no_tissue():
+    x, y, u, v = vortex()
+    u = np.where(x[None] > 0.3, np.nan, u)
+    lines = flow_lines(x, y, u, v)
+    step = x[1] - x[0]
+    assert max(line[:, 0].max() for line in lines) <= 0.3 + step / 2
+    assert flow_lines(x, y, u * np.nan, v) == []
+    assert flow_lines(x, y, 0 * v, 0 * v) == []
+    assert flow_lines(x, y, *vortex()[2:], density=0) == []
+
+
+def test_wide_pixels_do_not_bend_the_lines():
+    x, y, u, v = vortex()
+    for line in flow_lines(x * 3, y, u * 3, v):
+        assert np.ptp(np.hypot(line[:, 0] / 3, line[:, 1])) < 0.03
+
+
+def test_cut_off_leaves_the_strong_stretches_of_the_same_lines(field):
+    whole = draw_streams(field, StreamLook())
+    part = draw_streams(field, StreamLook(cutoff=0.6))
+    speed = np.hypot(field.grid_u, field.grid_v)
+    least = np.nanquantile(speed, 0.6) / whole.top
+    assert part.lines
+    assert np.concatenate(part.strength).min() >= min(least, 1) - 1e-9
+    points = {tuple(point) for line in whole.lines for point in line}
+    assert {tuple(point) for line in part.lines for point in line} < points
+    assert sum(map(len, part.lines)) < 0.7 * sum(map(len, whole.lines))
+    assert draw_streams(field, StreamLook(cutoff=1.0)).lines == []
+
+
+def test_what_is_known_along_the_lines_is_that_of_the_place(field):
+    p = np.where(field.grid_x[None] < 400, 0.01, 0.9) + 0 * field.grid_u
+    halves = replace(field, grid_p=p)
+    kinds = np.where(field.xy[:, :1] < 400, [[3.0, 0.1]], [[0.1, 3.0]])
+    drawn = draw_streams(halves, StreamLook(), kinds)
+    x = np.concatenate(drawn.lines)[:, 0]
+    beats, sender = np.concatenate(drawn.beats), np.concatenate(drawn.sender)
+    assert beats[x < 370].all()
+    assert not beats[x > 430].any()
+    assert (sender[x < 300] == 0).all()
+    assert (sender[x > 500] == 1).all()
+    raw = draw_streams(halves, StreamLook(raw=True), kinds)
+    assert not np.concatenate(raw.beats).any(), "the raw field is not what is tested"
+    alone = draw_streams(halves, StreamLook())
+    assert (np.concatenate(alone.sender) == -1).all()
+    nobody = draw_streams(halves, StreamLook(), np.ones((300, 2)))
+    assert (np.concatenate(nobody.sender) == -1).all()
+
+
+def test_raw_arrows_point_outwards_as_geometry_makes_them(field):
+    raw = draw_streams(field, StreamLook(raw=True))
+    middle = field.xy.mean(axis=0)
+    ends = np.array([line[[0, -1]] for line in raw.lines])
+    gone = np.linalg.norm(ends - middle, axis=2)
+    assert np.mean(gone[:, 1] > gone[:, 0]) > 0.95
+
+
+def test_another_smoothing_draws_other_lines(field):
+    fine = draw_streams(field, StreamLook())
+    smooth = draw_streams(field, StreamLook(smoothing_um=4 * field.smoothing_um))
+    assert smooth.top < fine.top
+    again = field.resmoothed(4 * field.smoothing_um)
+    for one, other in zip(
+        smooth.lines, draw_streams(again, StreamLook()).lines, strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_long_lines_have_several_heads_and_small_ones_where_asked():
+    line = np.stack([np.linspace(0, 100, 101), np.zeros(101)], axis=1)
+    heads = heads_along([line, line[:11]], 2.0, every=25.0)
+    assert len(heads.triangles) == 5
+    assert (heads.point[:4] < 101).all()
+    assert heads.point[4] > 101
+    scale = np.where(np.arange(112) < 50, 0.5, 1.0)
+    length = np.ptp(
+        heads_along([line, line[:11]], 2.0, 25.0, scale=scale).triangles[..., 0], axis=1
+    )
+    np.testing.assert_allclose(length, [1, 1, 2, 2, 2])
+
+
+def test_dashes_cover_their_share_of_a_line():
+    line = np.stack([np.linspace(0, 10, 11), np.full(11, 2.0)], axis=1)
+    pieces, points = dashes([line, line], 2.5, 0.6)
+    assert len(pieces) == 8
+    covered = sum(np.ptp(piece[:, 0]) for piece in pieces)
+    assert covered == pytest.approx(2 * 10 * 0.6)
+    assert all(len(a) == len(b) for a, b in zip(pieces, points, strict=True))
+    assert points[4].min() == 11
+
+
+def test_pieces_of_a_ribbon_reach_into_the_next_one():
+    line = np.stack([np.linspace(0, 10, 11), np.zeros(11)], axis=1)
+    parts = np.r_[np.zeros(4), np.ones(7), np.ones(11)]
+    outlines, point = ribbon_pieces([line, line + 5], 1.0, None, parts)
+    assert list(point) == [0, 4, 11]
+    reach = [(outline[:, 0].min(), outline[:, 0].max()) for outline in outlines]
+    np.testing.assert_allclose(reach, [(0, 4), (4, 10), (5, 15)])

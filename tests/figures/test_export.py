@@ -14,7 +14,7 @@ from PIL import Image
 from scipy import sparse
 
 from napari_scfm.analysis.attention_field import attention_field
-from napari_scfm.analysis.streamlines import streamlines
+from napari_scfm.analysis.streamlines import StreamLook, draw_streams, streamlines
 from napari_scfm.errors import ScfmError
 from napari_scfm.figures.export import compose, export_figure, shown_part
 from napari_scfm.figures.layout import nice_length, nice_ticks, wrap
@@ -382,3 +382,70 @@ def test_scale_bars_and_ticks_are_round_and_text_is_wrapped():
     lines = wrap("one two three four five six", 7.5, 20)
     assert len(lines) > 1
     assert " ".join(lines) == "one two three four five six"
+
+
+def _stream_figure(fov, **look):
+    """Return the figure of a field, half of which beats chance, and its panel."""
+    xy = np.asarray(fov.table.obsm["spatial"])
+    weights = np.exp(-0.4 * (xy[:, None, 0] - xy[None, :, 0]))
+    field = attention_field(Attention.from_matrix(weights), xy, permutations=9)
+    middle = np.median(field.grid_x)
+    p = np.where(field.grid_x[None] < middle, 0.01, 0.9) + 0 * field.grid_u
+    field = replace(field, grid_p=p)
+    how = StreamLook(**look)
+    excess = np.where(xy[:, :1] < middle, [[2.0, 0.5]], [[0.5, 2.0]])
+    drawn = draw_streams(field, how, excess)
+    codes = np.arange(24) % 2
+    panel = attention_panel(
+        fov, field, drawn, look=how, categories=codes, names=("left", "right")
+    )
+    figure = compose(fov, [panel])
+    said = " ".join(t.get_text() for axes in figure.axes for t in axes.texts)
+    return figure, panel, said
+
+
+def test_streams_keep_the_windows_colours_and_their_grey_parts(fov):
+    figure, _, said = _stream_figure(fov)
+    drawn = figure.axes[0].collections[1]
+    colours, x = drawn.get_facecolor()[:, :3], [p.vertices[:, 0] for p in
+                                                drawn.get_paths()]  # fmt: skip
+    middle = np.mean(figure.axes[0].get_xlim())
+    grey = np.ptp(colours, axis=1) < 0.01
+    assert all(grey[i] for i, at in enumerate(x) if at.min() > middle + 3)
+    assert not any(grey[i] for i, at in enumerate(x) if at.max() < middle - 3)
+    assert "streams, weak to strong" in said
+    assert "does not beat chance" in said
+
+
+def test_streams_by_sender_name_the_kinds_that_are_seen(fov):
+    figure, panel, said = _stream_figure(fov, colour="sender")
+    inks = figure.axes[0].collections[1].get_facecolor()[:, :3]
+    left = panel.legend[0][1][:3]
+    assert (np.abs(inks - left).max(axis=1) < 0.01).any()
+    assert "kind of key" in said
+    assert said.count("left") == 2, "among the cells and among the streams"
+    assert said.count("right") == 1, "its streams do not beat chance"
+
+
+def test_raw_streams_are_called_what_they_are(fov):
+    figure, panel, said = _stream_figure(fov, raw=True)
+    assert "raw: mostly geometry" in panel.title
+    assert "whatever the model does. Not tested." in said.replace("\n", " ")
+    assert "p =" not in said
+    inks = figure.axes[0].collections[1].get_facecolor()[:, :3]
+    np.testing.assert_allclose(inks, inks[:1].repeat(len(inks), 0))
+    assert len(inks) > 2 * len(panel.streams.lines), "in dashes"
+
+
+@pytest.mark.parametrize("suffix", ["pdf", "svg"])
+def test_streams_are_vectors_in_the_file(fov, tmp_path, suffix):
+    _, panel, _ = _stream_figure(fov, colour="sender")
+    with_streams = export_figure(fov, [panel], tmp_path / f"a.{suffix}")
+    without = export_figure(
+        fov, [replace(panel, streams=None)], tmp_path / f"b.{suffix}"
+    )
+    if suffix == "svg":
+        count = [p.read_text().count("<path") for p in (with_streams, without)]
+        assert count[0] > count[1] + 2 * len(panel.streams.lines)
+    else:
+        assert with_streams.stat().st_size > without.stat().st_size
