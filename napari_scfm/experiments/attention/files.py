@@ -149,6 +149,8 @@ def _head(
         "caveat": RAW if any(one.raw for one in streams) else CAVEAT,
         "unit": "um",
         "axes": "x to the right, y down",
+        "frame": "that of obsm['spatial']: of one field of view its top-left pixel, of "
+        "several the slide's",
         "orientation": "from key to query",
         "strength": "0 to 1; 1 is what one node of the grid in twenty exceeds",
         "p_value": "of the nearest node of the grid, family-wise over all nodes",

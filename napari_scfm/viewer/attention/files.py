@@ -199,8 +199,8 @@ def _keys(stream: Stream, cells: AnnData) -> dict[str, str]:
     means = {
         f"obsm[{keys.flow(name)!r}]": "residual of what a cell receives, (x, y) um",
         f"obsm[{keys.flow(name, 'sent')!r}]": "residual of what it sends, (x, y) um",
-        f"obsp[{keys.attention(name)!r}]": f"{TOP_K} strongest weights of each cell, "
-        "row: query, column: key",
+        f"obsp[{keys.attention(name)!r}]": f"{TOP_K} strongest weights of each cell "
+        "among all cells; row: query, column: key",
         f"obs[{keys.kind(name)!r}]": "cell type or cluster that chance keeps fixed",
         f"uns[{keys.UNS!r}]": "how it was made, and the tables",
     }
