@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QFileDialog
 
+from napari_scfm.experiments.attention.asked import FieldOptions
 from napari_scfm.models.attention import Attention
 from napari_scfm.models.base import CellModel, ModelInfo
 from napari_scfm.models.hub import load_model
@@ -46,6 +48,7 @@ def step(workbench, session):
     step = workbench.attention
     step.expand(animate=False)
     step.asking.shuffles.setValue(19)
+    step.asking.null.setCurrentIndex(0)
     step.asking.partners.setCurrentIndex(step.asking.partners.findData("nearest"))
     step.look.density.setValue(1)
     step.look.cutoff.setValue(0)
@@ -200,6 +203,34 @@ def test_partners_are_counted_before_anything_is_drawn(step, session, qtbot):
     qtbot.waitUntil(lambda: f"{cells} cells have none" in asking.reach.text())
     assert not asking.near.isVisible()
     assert asking.options().radius == 1
+
+
+def test_layers_and_heads_are_those_of_the_model(step, session, slow_model):
+    asking = step.asking
+
+    def choices(box):
+        return [box.itemText(place) for place in range(box.count())]
+
+    model = slow_model()
+    session.model = model
+    assert not asking.layer.isEnabled()
+    session.model = type("Deep", (slow_model,), {"attention_shape": (3, 2)})()
+    assert choices(asking.layer)[1:] == ["Layer 0", "Layer 1", "Layer 2", "Rollout"]
+    asking.layer.setCurrentIndex(4)
+    asking.head.setCurrentIndex(2)
+    asked = asking.options()
+    assert (asked.layer, asked.head) == ("rollout", 1)
+    session.model = model
+    assert (asking.options().layer, asking.options().head) == (-1, None)
+
+
+def test_what_was_asked_for_streams_is_shown_with_them(step, drawn):
+    asked = FieldOptions(radius=45.0, permutations=39, seed=3, null="keys")
+    drawn.stream = replace(drawn.stream, options=asked, whole={})
+    assert step.asking.options() == asked
+    step.asking.radius.setValue(50)
+    drawn.stream = replace(drawn.stream)
+    assert step.asking.options().radius == 50
 
 
 def test_another_field_of_view_or_a_cancel_leaves_nothing_half_done(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_scfm.viewer import tasks
@@ -41,6 +42,7 @@ class AttentionStep(Step):
 
     def __init__(self, context: Context) -> None:
         super().__init__("7  Attention", context)
+        self._whole: object = None
         self.banner = hint()
         self.banner.setStyleSheet(BANNER)
         self.asking = Asking(self.session)
@@ -84,7 +86,6 @@ class AttentionStep(Step):
         context.listen(events.stream, self._on_stream)
         context.listen(events.model, self.asking.on_model)
         context.listen(events.fov, self.asking.on_fov)
-        context.viewer.events.theme.connect(self._on_stream)
         self._on_stream()
 
     def run(self) -> None:
@@ -143,7 +144,14 @@ class AttentionStep(Step):
 
         self.context.jobs.run("Drawing one pair", task, done)
 
-    def _on_stream(self, *_: Any) -> None:
+    def changeEvent(self, event: QEvent) -> None:
+        """Explain the colours again when the theme has changed them."""
+        super().changeEvent(event)
+        stream = self.session.stream if self.isVisible() else None
+        if event.type() == QEvent.Type.StyleChange and stream is not None:
+            self.look.show_stream(stream, paper=is_light(self.context.viewer))
+
+    def _on_stream(self) -> None:
         stream = self.session.stream
         self.drawn.setVisible(stream is not None)
         self.remove.setVisible(stream is not None)
@@ -155,6 +163,9 @@ class AttentionStep(Step):
             self.map.show_table(None)
             return
         self.map.show_table(stream.table, stream.pair)
+        if stream.options is not None and stream.whole is not self._whole:
+            self._whole = stream.whole
+            self.asking.show_options(stream.options)
         self.shares.set_shares(tuple(stream.field.shares))
         self.result.setText(verdict(stream))
         self.look.show_stream(stream, paper=is_light(self.context.viewer))
