@@ -83,7 +83,7 @@ class Beside(CellModel):
         if self.attends_to_places:
             values = values + 1e-2 * table.obsm["spatial"][:, :1]
         one = np.ones((n, 1))
-        query = np.hstack([one, 0.01 * one])
+        query = np.hstack([one, 1e-4 * one])  # nearly all of it is even
         return Attention([Block(np.arange(n), query, np.hstack([one, values]))], n)
 
 
