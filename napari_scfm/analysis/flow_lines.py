@@ -5,8 +5,8 @@ them together, one step at a time; then the longest are kept, one by one, and en
 where they come near one that is kept already (the idea is Jobard and Lefer's,
 "Creating evenly-spaced streamlines of arbitrary density", 1997). Decides: long lines
 first, because short pieces look like noise; a line never runs outside of the tissue,
-and stops before it bites its own tail. Five to ten times as fast as matplotlib's
-integrator, which follows one line after the other (benchmarks/stream_sliders.py).
+and stops before it bites its own tail. Six times as fast as matplotlib's integrator or
+more, which follows one line after the other (benchmarks/stream_sliders.py).
 """
 
 from __future__ import annotations

@@ -99,7 +99,8 @@ def streamlines(field: AttentionField, density: float = 1.0) -> list[np.ndarray]
     -------
     list of numpy.ndarray
         (m, 2) points (x, y) in um, m >= 2, in the direction of the flow; none where
-        the field is empty.
+        the field is empty. Of a field by COMMOT's method they are matplotlib's, as
+        COMMOT's are.
     """
     return _followed(field, density, raw=False)
 
@@ -156,12 +157,24 @@ def _followed(field: AttentionField, density: float, raw: bool) -> list[np.ndarr
         if whose() is field and (at, kind) == (density, raw):
             return lines
     u, v = _shown(field, raw)
-    lines = flow_lines(field.grid_x, field.grid_y, u, v, density)
+    if field.method == "commot":
+        ny, nx = u.shape
+        share = (density * nx / max(nx, ny, 1), density * ny / max(nx, ny, 1))
+        lines = trace(field.grid_x, field.grid_y, u, v, share)
+        lines = [_without_repeats(line) for line in lines]
+    else:
+        lines = flow_lines(field.grid_x, field.grid_y, u, v, density)
     shortest = _SHORTEST * field.spacing
     lines = [line for line in lines if _length(line) >= shortest]
     _KNOWN.append((weakref.ref(field), density, raw, lines))
     del _KNOWN[:-_KEPT]
     return lines
+
+
+def _without_repeats(line: np.ndarray) -> np.ndarray:
+    """Drop points that repeat the one before, such as the seed of a line."""
+    moves = np.any(np.diff(line, axis=0) != 0, axis=1)
+    return np.asarray(line[np.concatenate([[True], moves])])
 
 
 def _length(line: np.ndarray) -> float:

@@ -74,6 +74,21 @@ def test_density_draws_more_lines_and_the_unit_does_not_matter(field):
         np.testing.assert_array_equal(one, other)
 
 
+def test_fields_by_commots_method_have_matplotlibs_lines():
+    rng = np.random.default_rng(2)
+    xy = rng.random((120, 2)) * 500
+    attention = Attention.from_matrix(rng.random((120, 120)))
+    made = attention_field(attention, xy, method="commot", permutations=0)
+    ny, nx = made.grid_u.shape
+    share = nx / max(nx, ny), ny / max(nx, ny)
+    wanted = trace(made.grid_x, made.grid_y, made.grid_u, made.grid_v, share)
+    points = {tuple(point) for line in wanted for point in line}
+    lines = streamlines(made)
+    assert len(lines) > 5
+    assert {tuple(point) for line in lines for point in line} <= points
+    assert all((np.diff(line, axis=0) != 0).any(axis=1).all() for line in lines)
+
+
 def test_an_empty_field_has_no_lines():
     nothing = attention_field(Attention.from_matrix(np.ones((2, 2))), np.ones((2, 2)))
     assert streamlines(nothing) == []
