@@ -221,3 +221,31 @@ def commot_stream(
     drawn = np.sqrt(u**2 + v**2)
     width = 2 * stream_linewidth * drawn / np.nanmax(drawn)
     return CommotStream(grid.x, grid.y, u, v, width)
+
+
+def commot_arrows(
+    xy: np.ndarray,
+    vectors: np.ndarray,
+    direction: Direction = "received",
+    scale: float = 1.0,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return where COMMOT's cell plot draws the arrow of each cell, and its step.
+
+    What a cell sends leaves it, what it receives arrives at it.
+
+    Parameters
+    ----------
+    xy, vectors
+        (n, 2) positions and vectors.
+    direction
+        "received" or "sent".
+    scale
+        Length of a vector that is drawn one unit of the coordinates long.
+
+    Returns
+    -------
+    tails, steps
+        (n, 2).
+    """
+    back = np.asarray(vectors) / scale if direction == "received" else 0.0
+    return np.asarray(xy, dtype=np.float64) - back, np.asarray(vectors)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _CHUNK_BYTES = 48 * 2**20
 _COLUMNS = 64
+_LOTS = 1951
 
 
 @dataclass(frozen=True)
@@ -52,12 +53,21 @@ class Strata:
 
     def permutations(self, count: int, seed: int) -> Iterator[np.ndarray]:
         """Yield (n,) orders in which cells change places inside their strata."""
-        rng = np.random.default_rng(seed)
+        rng = lots(seed)
         places = np.argsort(self.codes, kind="stable")
         for _ in range(count):
             order = np.empty_like(places)
             order[places] = np.lexsort((rng.random(len(places)), self.codes))
             yield order
+
+
+def lots(seed: int) -> np.random.Generator:
+    """Return the random numbers of a null.
+
+    Whoever makes data from the same seed draws other numbers: permutations that sort
+    by the data themselves are no chance.
+    """
+    return np.random.default_rng([seed, _LOTS])
 
 
 def stratify(homes: np.ndarray, xy: np.ndarray, labels: np.ndarray | None) -> Strata:

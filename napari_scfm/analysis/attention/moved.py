@@ -16,7 +16,7 @@ import numpy as np
 from napari_scfm.analysis.attention.evening import evened_pairs, pair_kinds
 from napari_scfm.analysis.attention.shifts import shifted_keys
 from napari_scfm.analysis.attention.weighing import along_the_tissue, weigher
-from napari_scfm.analysis.null import stratify
+from napari_scfm.analysis.null import lots, stratify
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +39,7 @@ def ring_residuals(
     permutations, seed
         B, and where the lots start.
     """
-    rng = np.random.default_rng(seed)
+    rng = lots(seed)
     out = np.empty((permutations, pairs.n_cells, 2), np.float32)
     for one in out:
         order = np.argsort(pairs.rings + rng.random(len(pairs.rings)))

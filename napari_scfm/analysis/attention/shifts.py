@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.spatial import cKDTree
 
+from napari_scfm.analysis.null import lots
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -33,7 +35,7 @@ def shifted_keys(
     count, seed
         How many, and where the lots start.
     """
-    rng = np.random.default_rng(seed)
+    rng = lots(seed)
     bags = [
         np.flatnonzero((homes == bag) & seen) for bag in np.unique(homes[homes >= 0])
     ]
