@@ -141,9 +141,10 @@ class FlowAttention(nn.Module):
         """
         weight = self.out_projection.weight
         parts = weight.view(len(weight), self.heads, -1)
-        # |W v| = |R v| for W = Q R, which never holds a (cells, width) array
-        square = torch.linalg.qr(parts.transpose(0, 1).float(), mode="r").R
-        moved = flows.value.float() @ square.transpose(1, 2)
+        # |W v| = |R v| for W = Q R, which never holds a (cells, width) array; on the
+        # CPU, since not every device can factor
+        square = torch.linalg.qr(parts.transpose(0, 1).float().cpu(), mode="r").R
+        moved = flows.value.float() @ square.to(flows.value.device).transpose(1, 2)
         found: Tensor = moved.norm(dim=-1).to(flows.competition.dtype)
         return found
 
