@@ -28,7 +28,8 @@ NULLS = {
     "shift": "Key map shifted",
 }
 NULL_TIPS = {
-    "": "Keys are exchanged within kinds of cells; among near cells, as these need",
+    "": "Among near cells the map of keys is shifted; among all cells, keys are "
+    "exchanged within kinds",
     "rings": "Each cell's weights are exchanged among partners of like distance",
     "keys": "Cells of a kind exchange what others attend to in them",
     "shift": "What cells are attended to for is shifted as a whole over the tissue: "

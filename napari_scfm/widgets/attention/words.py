@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_scfm.experiments.attention.asked import CLUSTERS
+from napari_scfm.keys import CELL_TYPE
 
 if TYPE_CHECKING:
     from napari_scfm.viewer.session import Stream
@@ -37,6 +38,11 @@ CHANCE = {
     "keys": "keys exchanged within {kinds}",
     "shift": "the map of keys shifted as a whole",
 }
+CAUTION = {
+    "strata": "Gradients inside {kinds} beat this chance too.",
+    "rings": "Where neighbours are alike, this chance is beaten too easily.",
+}
+"""What else beats a chance; the strict ones say nothing."""
 
 
 def verdict(stream: Stream) -> str:
@@ -59,7 +65,8 @@ def verdict(stream: Stream) -> str:
     if rest < SMALL:
         size = "less than 0.1%" if rest < 0.001 else f"only {rest:.1%}"
         text += f", but is {size} of the arrows' energy"
-    return f"{text}. {_where(stream)}{against}"
+    caution = CAUTION.get(null_of(stream), "").format(kinds=kinds_of(stream))
+    return f"{text}. {_where(stream)}{against} {caution}".strip()
 
 
 def said(stream: Stream) -> str:
@@ -79,14 +86,21 @@ def p_words(value: float, permutations: int) -> str:
 
 def chance_of(stream: Stream) -> str:
     """Return what was shuffled."""
-    kinds = "cell types"
+    return CHANCE[null_of(stream)].format(kinds=kinds_of(stream))
+
+
+def null_of(stream: Stream) -> str:
+    """Return the name of the null; older sessions had one only."""
+    null = str(getattr(stream.field, "null", ""))
+    return null if null in CHANCE else "strata"
+
+
+def kinds_of(stream: Stream) -> str:
+    """Return what the kinds of cells are called that chance keeps apart."""
     source = stream.about.get("strata", "")
     if source == CLUSTERS:
-        kinds = "clusters of the model's embedding"
-    elif source and source != "cell_type":
-        kinds = f"the kinds of {source}"
-    null = getattr(stream.field, "null", "") or "strata"
-    return CHANCE.get(null, CHANCE["strata"]).format(kinds=kinds)
+        return "clusters of the model's embedding"
+    return f"the kinds of {source}" if source not in ("", CELL_TYPE) else "cell types"
 
 
 def _where(stream: Stream) -> str:
