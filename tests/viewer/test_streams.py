@@ -50,7 +50,7 @@ def session(viewer, make_slide):
 
 
 def ribbon_and_heads(viewer):
-    return [x for x in viewer.layers if x.name.startswith("model attention")]
+    return [x for x in viewer.layers if "model attention" in x.name]
 
 
 def over(viewer, xy):
@@ -69,6 +69,11 @@ def test_regions_that_do_not_beat_chance_are_grey_and_thin(viewer, session, fiel
     assert grey[x > 55].all()
     assert not grey[x < 45].any()
     assert len(ribbon.vertex_colors) == len(ribbon.data[0])
+    count = sum(map(len, session.stream.lines))
+    ribbons = slice(2 * count, 4 * count)  # after their rims
+    across = ribbon.data[0][ribbons, 1]
+    seen = ribbon.vertex_colors[ribbons, 3]
+    assert seen[across > 55].max() < seen[across < 45].min()
 
 
 def test_colour_by_sender_shows_the_kinds_colours(viewer, session, field):

@@ -35,7 +35,8 @@ _RIM = 0.35
 _HEAD, _BROAD = 2.8, 2.3
 _DASH, _DASHED = 5.0, 0.75
 _HEADS_ACROSS = 7
-_ALPHA, _RIM_ALPHA, _GREY_RIM_ALPHA = 0.95, 0.75, 0.4
+_ALPHA, _RIM_ALPHA = (0.95, 0.7), (0.75, 0.35)
+"""Of what beats chance, and of what does not."""
 
 
 class Drawn(NamedTuple):
@@ -193,10 +194,10 @@ def _painted(
     colours: np.ndarray, sure: np.ndarray, inks: np.ndarray, *, paper: bool
 ) -> np.ndarray:
     """Return the colours of the vertices: of rims, ribbons, and rims of heads."""
-    alpha = np.where(sure, _RIM_ALPHA, _GREY_RIM_ALPHA)[:, None]
-    below = np.concatenate([rim_colours(colours, paper=paper), alpha], axis=1)
-    above = _with_alpha(rim_colours(inks[:, :3], paper=paper), _RIM_ALPHA)
-    ribbon = _with_alpha(colours, _ALPHA)
+    rim, ink = (np.where(sure, *alpha)[:, None] for alpha in (_RIM_ALPHA, _ALPHA))
+    below = np.concatenate([rim_colours(colours, paper=paper), rim], axis=1)
+    ribbon = np.concatenate([colours, ink], axis=1)
+    above = _with_alpha(rim_colours(inks[:, :3], paper=paper), _RIM_ALPHA[0])
     parts = (
         below.repeat(2, 0),
         ribbon.repeat(2, 0),

@@ -89,7 +89,9 @@ def stream_layers(
 
 
 def _title(stream: Stream) -> str:
-    return f"{TITLE} ({stream.model})" + (f", {RAW}" if is_raw(stream) else "")
+    # the layer list cuts long names in the middle: what matters most comes first
+    raw = f"{RAW} ({TITLE}, {stream.model})"
+    return raw if is_raw(stream) else f"{TITLE} ({stream.model})"
 
 
 def _about(session: Session, stream: Stream) -> dict[str, Any]:
