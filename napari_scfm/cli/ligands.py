@@ -25,7 +25,6 @@ TOP = 15
 
 PRINTED = ["ligand", "receptor", "spearman", "expected", "z", "p_value", "q_value"]
 NULLS = ("shift", "keys")
-LEVEL = 0.05
 CAVEAT = "Model attention, key to query; it is not evidence of communication."
 
 
@@ -99,6 +98,14 @@ def ligands(
             "between cells, which forgets that neighbours are alike.",
         ),
     ] = "shift",
+    decoys: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="--all: mismatched pairs to rank as well, the yardstick.",
+        ),
+    ] = 200,
     permutations: Annotated[
         int, typer.Option(min=0, metavar="N", help="Draws of chance.")
     ] = 99,
@@ -144,7 +151,7 @@ def ligands(
             "progress": progress,
         }
         if pairs is not None:
-            rows = rank_pairs(table, attention, pairs.pairs, **how)
+            rows = rank_pairs(table, attention, pairs.pairs, decoys=decoys, **how)
         else:
             made = ligand_receptor(table, attention, ligand, receptor, **how)
     if pairs is not None:
@@ -223,14 +230,17 @@ def _attended(
 
 
 def _print(rows: pd.DataFrame, name: str, listed: int) -> None:
+    from napari_scfm.experiments.attention.ligands import LEVEL, yardstick
+
+    real = rows[~rows["decoy"]]
     typer.echo(
-        f"{name}: the panel holds {len(rows)} of {counted(listed, 'pair')}; the surest:"
+        f"{name}: the panel holds {len(real)} of {counted(listed, 'pair')}; the surest:"
     )
-    typer.echo(rows[PRINTED].head(TOP).to_string(index=False, float_format="%.3g"))
-    sure = int((rows["q_value"] <= LEVEL).sum())
+    typer.echo(real[PRINTED].head(TOP).to_string(index=False, float_format="%.3g"))
+    sure = int((real["q_value"] <= LEVEL).sum())
     typer.echo(
-        f"{counted(sure, 'pair')} of {len(rows)} {'goes' if sure == 1 else 'go'} with "
-        f"the attention beyond chance (q <= {LEVEL:g}, Benjamini-Hochberg)."
+        f"{yardstick(rows)} {sure} of {len(real)} keep q <= {LEVEL:g} "
+        "(Benjamini-Hochberg)."
     )
 
 

@@ -36,6 +36,9 @@ def test_all_pairs_of_a_file_are_ranked(cli, sample, tmp_path):
     assert "pairs.csv: the panel holds 2 of 3 pairs" in ended.out
     rows = pd.read_csv(out)
     assert set(rows["ligand"]) == {"CXCL12", "CCL21"}
+    assert "mismatched pairs" in ended.out
+    assert rows["decoy"].sum() == 2
+    rows = rows[~rows["decoy"]]
     assert (np.diff(rows["p_value"]) >= 0).all()
     assert (rows["q_value"] >= rows["p_value"]).all()
 

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from napari_scfm.progress import ProgressCallback
 
 NULL: Final[Null] = "shift"
+LEVEL: Final = 0.05
 _NULL_WORDS: Final = {
     "shift": "shifts of the map of keys inside cell types",
     "keys": "exchanges of keys between cells of a kind",
@@ -232,6 +233,7 @@ def rank_pairs(
     seed: int = 0,
     strata: Sequence[object] | np.ndarray | None = None,
     null: Null = NULL,
+    decoys: int = 0,
     progress: ProgressCallback | None = None,
 ) -> pd.DataFrame:
     """Rank all ligand-receptor pairs that the panel holds by their correlation.
@@ -246,13 +248,17 @@ def rank_pairs(
         (ligand, receptor); those of which the panel lacks a gene are left out.
     table, attention, neighbours, radius, permutations, seed, strata, null, progress
         See :func:`ligand_receptor`.
+    decoys
+        So many mismatched pairs as well, a ligand and a receptor of two different
+        pairs: what any two such genes show. A model knows cells finer than by type,
+        and follows genes that mark them whether or not they bind.
 
     Returns
     -------
-    DataFrame, the surest pair first: ligand, receptor, ligand_genes, receptor_genes
-    (the table's names), spearman, expected (mean under the null), z (difference in
+    DataFrame, the surest pair first, decoys last: ligand, receptor, ligand_genes,
+    receptor_genes (the table's names), spearman, expected (mean under the null), z (difference in
     the null's standard deviations), p_value, q_value (Benjamini and Hochberg 1995),
-    n_pairs, n_both (pairs of cells with both molecules), mean_product.
+    n_pairs, n_both (pairs of cells with both molecules), mean_product, decoy.
 
     Raises
     ------
@@ -270,6 +276,8 @@ def rank_pairs(
             f"{len(asked)} pairs.",
             "Name another resource, or one for this species.",
         )
+    listed = len(held)
+    held += _mismatched(held, asked, decoys, seed)
     near = _near(table, attention, neighbours, radius, strata)
     levels, places = Levels(table), near.near
     products = (_product(levels, found[a], found[b], places) for a, b in held)
@@ -282,11 +290,57 @@ def rank_pairs(
         frame[side] = ["+".join(names[[*found[pair[place]]]]) for pair in held]
     frame["spearman"], frame["expected"] = made.observed, made.expected
     frame["z"] = over(made.observed - made.expected, made.spread)
-    frame["p_value"], frame["q_value"] = made.p_value, adjusted(made.p_value)
+    frame["p_value"] = made.p_value
+    parts = (made.p_value[:listed], made.p_value[listed:])
+    frame["q_value"] = np.concatenate([adjusted(part) for part in parts])
     frame["n_pairs"] = len(places)
     frame["n_both"], frame["mean_product"] = made.n_both, made.mean
-    order = np.lexsort((-frame["z"].abs().fillna(0), frame["p_value"].fillna(2)))
+    frame["decoy"] = np.arange(len(held)) >= listed
+    sure = -frame["z"].abs().fillna(0)
+    order = np.lexsort((sure, frame["p_value"].fillna(2), frame["decoy"]))
     return frame.iloc[order].reset_index(drop=True)
+
+
+def yardstick(rows: pd.DataFrame) -> str:
+    """Return in one sentence how many pairs go with attention, and how many decoys do.
+
+    Parameters
+    ----------
+    rows
+        From :func:`rank_pairs`.
+    """
+    listed, decoys = rows[~rows["decoy"]], rows[rows["decoy"]]
+    text = f"{_beyond(listed)} go with the attention beyond chance (p <= {LEVEL:g})"
+    if not len(decoys):
+        return text + "."
+    return (
+        f"{text}; so do {_beyond(decoys)} mismatched pairs, a ligand and a receptor of "
+        "two different pairs."
+    )
+
+
+def _beyond(rows: pd.DataFrame) -> str:
+    sure = int((rows["p_value"] <= LEVEL).sum())
+    return f"{sure} of {len(rows)} ({100 * sure / max(len(rows), 1):.0f} %)"
+
+
+def _mismatched(
+    held: Sequence[tuple[str, str]],
+    known: Iterable[tuple[str, str]],
+    count: int,
+    seed: int,
+) -> list[tuple[str, str]]:
+    """Return pairs of a ligand and a receptor that are not listed as a pair."""
+    ligands, receptors = (sorted({pair[side] for pair in held}) for side in (0, 1))
+    taken = {frozenset(pair) for pair in known}
+    free = [
+        (one, other)
+        for one in ligands
+        for other in receptors
+        if one != other and frozenset((one, other)) not in taken
+    ]
+    drawn = np.random.default_rng(seed).permutation(len(free))[:count]
+    return [free[at] for at in sorted(drawn.tolist())]
 
 
 def _near(

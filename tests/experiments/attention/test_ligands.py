@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import anndata as ad
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import false_discovery_control, spearmanr
 
 from napari_scfm import Cancelled, ligand_receptor
 from napari_scfm.errors import ScfmError
 from napari_scfm.experiments.attention.correlation import adjusted
-from napari_scfm.experiments.attention.ligands import rank_pairs
+from napari_scfm.experiments.attention.ligands import rank_pairs, yardstick
 from napari_scfm.models.attention import Attention, Block
 
 GENES = ("CXCL12", "CXCR4", "ITGA4", "ITGB1", "VCAM1", "ACTB")
@@ -228,6 +229,27 @@ def test_all_pairs_are_ranked_with_the_numbers_of_each_alone():
     np.testing.assert_allclose(
         ranked["q_value"], false_discovery_control(ranked["p_value"])
     )
+
+
+def test_mismatched_pairs_are_a_yardstick_of_their_own():
+    table = tissue()
+    asked = [("VCAM1", "ITGA4_ITGB1"), ("CXCL12", "CXCR4"), ("CXCL12", "ACTB")]
+    alone = rank_pairs(table, following(table), asked, permutations=9)
+    both = rank_pairs(table, following(table), asked, permutations=9, decoys=9)
+    decoys = both[both["decoy"]]
+    assert not alone["decoy"].any()
+    assert set(zip(decoys["ligand"], decoys["receptor"], strict=True)) == {
+        ("CXCL12", "ITGA4_ITGB1"),
+        ("VCAM1", "ACTB"),
+        ("VCAM1", "CXCR4"),
+    }
+    listed = both[~both["decoy"]].reset_index(drop=True)
+    pd.testing.assert_frame_equal(listed, alone)
+    assert both["decoy"].is_monotonic_increasing
+    assert "of 3 (" in yardstick(alone)
+    assert "mismatched" not in yardstick(alone)
+    sure = int((decoys["p_value"] <= 0.05).sum())
+    assert f"so do {sure} of 3" in yardstick(both)
 
 
 def test_a_panel_without_any_pair_is_refused():
