@@ -62,6 +62,9 @@ def test_a_small_rest_and_grey_parts_are_said():
 
 
 def test_what_does_not_beat_chance_is_grey_and_nothing_is_nothing():
-    assert "drawn grey" in verdict(stream(0.3))
+    assert "drawn grey" in verdict(stream(0.3, beats=np.zeros((2, 5), bool)))
+    some = np.array([[1, 1, 1, 0, 0], [0, 0, 0, 0, 0]], bool)
+    mixed = verdict(stream(0.3, beats=some))
+    assert "as a whole; place by place 30% of the tissue does" in mixed
     assert "not tested" in verdict(stream(float("nan")))
     assert verdict(stream(0.01, lines=[])) == NOTHING

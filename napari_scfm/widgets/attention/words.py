@@ -56,10 +56,14 @@ def verdict(stream: Stream) -> str:
     test = p_words(value, field.permutations)
     against = f"Chance: {chance_of(stream)}."
     if not field.significant:
-        return (
-            f"The rest does not beat chance ({test}), so the streams are drawn grey. "
-            f"{against}"
-        )
+        text = f"The rest does not beat chance ({test})"
+        share = _share(stream)
+        if share:
+            return (
+                f"{text} as a whole; place by place {share:.0%} of the tissue does, "
+                f"elsewhere the streams are grey. {against}"
+            )
+        return f"{text}, so the streams are drawn grey. {against}"
     text = f"The rest beats chance ({test})"
     rest = field.shares[2]
     if rest < SMALL:
@@ -105,16 +109,23 @@ def kinds_of(stream: Stream) -> str:
 
 def _where(stream: Stream) -> str:
     """Return in how much of the tissue chance is beaten; "" where nobody knows."""
-    beats = getattr(stream.field, "beats_chance", None)
-    if beats is None:
+    share = _share(stream)
+    if share is None:
         return ""
-    tissue = np.isfinite(stream.field.grid_u)
-    share = float(beats[tissue].mean()) if tissue.any() else 0.0
     if share > 0.995:
         return "It does so at every place. "
     if share == 0:
         return "No place does by itself, so the streams are grey. "
     return f"Place by place {share:.0%} of the tissue does; elsewhere they are grey. "
+
+
+def _share(stream: Stream) -> float | None:
+    """Return the share of the tissue that beats chance; None where nobody knows."""
+    beats = getattr(stream.field, "beats_chance", None)
+    if beats is None:
+        return None
+    tissue = np.isfinite(stream.field.grid_u)
+    return float(beats[tissue].mean()) if tissue.any() else 0.0
 
 
 def banner(stream: Stream) -> str:
