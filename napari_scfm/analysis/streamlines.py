@@ -203,7 +203,7 @@ def _senders(field: AttentionField, kinds: np.ndarray | None) -> np.ndarray:
     out = np.full(field.grid_u.shape, -1)
     if kinds is None or not kinds.size:
         return out
-    smooth = field.grid.smooth(np.nan_to_num(kinds))
+    smooth = field.grid.smooth(np.nan_to_num(kinds, nan=1.0))
     best = smooth.argmax(axis=1)
     out[field.grid.tissue] = np.where(smooth.max(axis=1) > _MORE, best, -1)
     return out

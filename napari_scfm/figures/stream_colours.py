@@ -22,7 +22,7 @@ STRENGTH = ("#E8743B", "#F6A64A", "#FCD77F", "#FFFBEA")
 STRENGTH_ON_PAPER = ("#E9A36B", "#D9662B", "#A32A1F", "#4A0D1C")
 """From weak to strong, on light pages."""
 
-GREY, GREY_ON_PAPER = "#A6A6A6", "#9A9A9A"
+GREY, GREY_ON_PAPER = "#A6A6A6", "#7C7C7C"
 """Regions that do not beat chance."""
 
 RAW, RAW_ON_PAPER = "#A9C4E8", "#6F8FB8"

@@ -227,6 +227,10 @@ def test_what_is_known_along_the_lines_is_that_of_the_place(field):
     assert (np.concatenate(alone.sender) == -1).all()
     nobody = draw_streams(halves, StreamLook(), np.ones((300, 2)))
     assert (np.concatenate(nobody.sender) == -1).all()
+    rare = np.full((300, 2), [1.0, np.nan])
+    rare[::10, 1] = 1.5  # few cells have partners of the kind, and attend to them
+    found = np.concatenate(draw_streams(halves, StreamLook(), rare).sender)
+    assert set(found) == {1}
 
 
 def test_raw_arrows_point_outwards_as_geometry_makes_them(field):

@@ -30,8 +30,9 @@ def senders_of(
     -------
     dict
         "received": (n, kinds) attention of each cell on a kind over that kind's share
-        of its partners. "sent": the arrows start at the senders themselves, so it is
-        the kind of the cell, over the kind's share of all cells. float32.
+        of its partners; 1 where none of them is of the kind. "sent": the arrows
+        start at the senders themselves, so it is the kind of the cell, over the
+        kind's share of all cells. float32.
     """
     count = len(kinds.names)
     own = np.eye(count)[kinds.codes]
@@ -42,7 +43,7 @@ def senders_of(
     else:
         received = sender_excess(even, kinds.codes, count)
     return {
-        "received": np.nan_to_num(received).astype(np.float32),
+        "received": np.nan_to_num(received, nan=1.0).astype(np.float32),
         "sent": (own / share).astype(np.float32),
     }
 
