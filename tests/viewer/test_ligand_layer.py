@@ -163,6 +163,12 @@ def test_what_ends_it(viewer, laid, end) -> None:
 def test_pairs_are_ranked_over_the_same_neighbours(session) -> None:
     pairs = [("CD3E", "KRT8"), ("EPCAM", "KRT18"), ("CD3E", "MISSING")]
     made = ligand_layer.rank(ligand_layer.beside(session), pairs, 19)
+    decoys = made[made["decoy"]]
+    assert set(zip(decoys["ligand"], decoys["receptor"], strict=True)) == {
+        ("CD3E", "KRT18"),
+        ("EPCAM", "KRT8"),
+    }
+    made = made[~made["decoy"]]
     assert set(zip(made["ligand"], made["receptor"], strict=True)) == set(pairs[:2])
     assert (made["n_pairs"] == 4 * N).all()
     one = ligand_layer.lay(ligand_layer.beside(session), "CD3E", "KRT8").result

@@ -117,6 +117,7 @@ def test_pairs_of_a_file_are_ranked_drawn_and_saved(
     finish()
     assert section.table.rowCount() == 2
     assert section.found.text().startswith("2 pairs of pairs.csv on this panel")
+    assert "so do" in section.found.text(), "mismatched pairs are the yardstick"
     first = section.table.item(0, 0).text()
     where = section.table.visualItemRect(section.table.item(0, 0)).center()
     QTest.mouseClick(section.table.viewport(), LEFT, pos=where)
@@ -130,7 +131,7 @@ def test_pairs_of_a_file_are_ranked_drawn_and_saved(
         QTest.mouseClick(section.save, LEFT)
     frame = pd.read_csv(written)
     assert f"{frame['ligand'][0]} → {frame['receptor'][0]}" == first
-    assert len(frame) == 2
+    assert list(frame["decoy"]) == [False, False, True, True]
     show_fov(viewer, "F003")
     assert section.table.isHidden(), "ranks belong to their field of view"
     assert ours(viewer) == []

@@ -256,9 +256,10 @@ def rank_pairs(
     Returns
     -------
     DataFrame, the surest pair first, decoys last: ligand, receptor, ligand_genes,
-    receptor_genes (the table's names), spearman, expected (mean under the null), z (difference in
-    the null's standard deviations), p_value, q_value (Benjamini and Hochberg 1995),
-    n_pairs, n_both (pairs of cells with both molecules), mean_product, decoy.
+    receptor_genes (the table's names), spearman, expected (mean under the null), z
+    (difference in the null's standard deviations), p_value, q_value (Benjamini and
+    Hochberg 1995), n_pairs, n_both (pairs of cells with both molecules),
+    mean_product, decoy.
 
     Raises
     ------

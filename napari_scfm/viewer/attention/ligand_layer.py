@@ -44,6 +44,9 @@ COLORMAP = "plasma"
 MOST = 250
 """Pairs of cells that are linked."""
 
+DECOYS = 100
+"""Mismatched pairs that are ranked as well: what any two such genes show."""
+
 CAVEAT = "A product of counts of two genes; not evidence of communication."
 LAYERS = "ligand layers"
 """Key of ``session.parts``."""
@@ -181,13 +184,14 @@ def rank(
     permutations: int,
     progress: ProgressCallback | None = None,
 ) -> pd.DataFrame:
-    """Return all pairs that the panel holds, the surest first."""
+    """Return all pairs that the panel holds, the surest first, mismatched ones last."""
     return rank_pairs(
         where.fov.table,
         where.found.attention,
         pairs,
         strata=where.strata,
         permutations=permutations,
+        decoys=DECOYS,
         progress=progress,
         **where.near,
     )

@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_scfm.errors import ScfmError, counted
+from napari_scfm.experiments.attention.ligands import yardstick
 from napari_scfm.experiments.attention.resource import liana_installed, resource_for
 from napari_scfm.viewer.attention import ligand_layer
 from napari_scfm.viewer.attention.ligand_layer import CAVEAT
@@ -174,13 +175,14 @@ class LigandSection(Section):
 
     def _show_ranks(self, source: str, made: pd.DataFrame) -> None:
         self.ranked = made
-        sure = int((made["q_value"] <= 0.05).sum())
-        pairs = counted(len(made), "pair")
+        listed = made[~made["decoy"]]
+        sure = int((listed["q_value"] <= 0.05).sum())
+        pairs = counted(len(listed), "pair")
         self.found.setText(
             f"{pairs} of {source} on this panel; {sure} beyond chance at a false "
-            "discovery rate of 5%. Click one to draw it."
+            f"discovery rate of 5%. {yardstick(made)} Click one to draw it."
         )
-        self.table.show_pairs(made)
+        self.table.show_pairs(listed)
         for part in (self.found, self.table, self.save):
             part.show()
         self.session.say(f"{pairs} of {source} ranked.")
