@@ -10,7 +10,8 @@ communicate. Refuses positions that are missing.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
@@ -24,10 +25,10 @@ from napari_scfm.analysis.attention.field import (
 )
 from napari_scfm.analysis.attention.local import local_parts
 from napari_scfm.analysis.attention.neighbours import Pairs, pairs_of
-from napari_scfm.analysis.attention.parts import nothing
+from napari_scfm.analysis.attention.parts import Parts, nothing
 from napari_scfm.analysis.attention.regions import region_p
 from napari_scfm.analysis.attention.whole import commot_parts, mean_parts
-from napari_scfm.analysis.grid import SMOOTHING, cell_spacing, tissue_grid
+from napari_scfm.analysis.grid import SMOOTHING, Grid, cell_spacing, tissue_grid
 from napari_scfm.analysis.null import stratify
 from napari_scfm.errors import ScfmError
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from napari_scfm.models.attention import Attention
 
 Null = Literal["rings", "keys", "shift"]
+LOCAL_SMOOTHING = 3.0
 NULLS: tuple[Null, ...] = ("rings", "keys", "shift")
 
 __all__ = [
@@ -63,7 +65,7 @@ def attention_field(
     strata: Sequence[object] | np.ndarray | None = None,
     permutations: int = 99,
     seed: int = 0,
-    smoothing: float = SMOOTHING,
+    smoothing: float | None = None,
     smoothing_um: float | None = None,
     even_keys: bool = False,
     neighbours: int | None = None,
@@ -98,7 +100,8 @@ def attention_field(
         Of the permutations.
     smoothing
         Width of the smoothing in typical distances between cells; what is tested
-        is what is drawn.
+        is what is drawn. By default 1.5, and 3 among neighbours: about as far as the
+        30 nearest cells reach.
     smoothing_um
         The same in the unit of the coordinates, and instead of it.
     even_keys
@@ -130,20 +133,57 @@ def attention_field(
     _fit_together(method, even_keys, local)
     if smoothing_um is not None:
         smoothing = smoothing_um / (cell_spacing(xy) or 1.0)
+    elif smoothing is None:
+        smoothing = LOCAL_SMOOTHING if local else SMOOTHING
     grid = tissue_grid(xy, smoothing=smoothing)
-    turned = attention if direction == "received" else attention.transposed()
-    sign = -1.0 if direction == "received" else 1.0
+    pairs = None
+    if local:
+        pairs = _pairs(attention, xy, direction, neighbours, radius)
+    ask = _Ask(direction, method, k, permutations, seed, even_keys, null)
+    parts = _parts(attention, xy, labels, pairs, ask) if len(grid.x) else None
+    made = _on_grid(xy, grid, parts or nothing(len(xy)))
+    return replace(
+        made,
+        direction=direction,
+        method=method,
+        permutations=permutations,
+        regime="local" if local else "global",
+        partners=None if pairs is None else pairs.count,
+        null=null,
+    )
+
+
+class _Ask(NamedTuple):
+    direction: Direction
+    method: Method
+    k: int
+    permutations: int
+    seed: int
+    even_keys: bool
+    null: str
+
+
+def _parts(
+    attention: Attention,
+    xy: np.ndarray,
+    labels: np.ndarray | None,
+    pairs: Pairs | None,
+    ask: _Ask,
+) -> Parts:
+    received = ask.direction == "received"
+    turned = attention if received else attention.transposed()
+    sign = -1.0 if received else 1.0
     groups = stratify(attention.homes(), xy, labels)
-    pairs = _pairs(turned, xy, neighbours, radius) if local else None
-    if len(grid.x) == 0:
-        parts = nothing(len(xy))
-    elif pairs is not None:
+    lots = (ask.permutations, ask.seed)
+    if pairs is not None:
         codes = None if labels is None else groups.within
-        parts = local_parts(turned, xy, codes, pairs, sign, null, permutations, seed)
-    elif method == "mean":
-        parts = mean_parts(turned, xy, groups, sign, permutations, seed, even_keys)
-    else:
-        parts = commot_parts(turned, xy, groups, sign, k, permutations, seed)
+        return local_parts(turned, xy, codes, pairs, sign, ask.null, *lots)
+    if ask.method == "mean":
+        return mean_parts(turned, xy, groups, sign, *lots, ask.even_keys)
+    return commot_parts(turned, xy, groups, sign, ask.k, *lots)
+
+
+def _on_grid(xy: np.ndarray, grid: Grid, parts: Parts) -> AttentionField:
     u, v = grid.spread(parts.rest)
     chance = compared(grid, parts.rest, parts.shuffled, parts.rounding)
     return AttentionField(
@@ -157,16 +197,10 @@ def attention_field(
         grid_v=v,
         p_value=chance.p_value,
         spacing=grid.spacing,
-        direction=direction,
-        method=method,
-        permutations=permutations,
-        regime="local" if local else "global",
         geometry=parts.geometry,
         layout=parts.layout,
         covariance=parts.covariance,
         grid_p=grid.placed(chance.node_p),
-        partners=None if pairs is None else pairs.count,
-        null=null,
         smoothing_um=grid.width,
         xy=xy,
         shuffled=parts.shuffled,
@@ -215,8 +249,13 @@ def _fit_together(method: str, even_keys: bool, local: bool) -> None:
 
 
 def _pairs(
-    turned: Attention, xy: np.ndarray, neighbours: int | None, radius: float | None
+    attention: Attention,
+    xy: np.ndarray,
+    direction: str,
+    neighbours: int | None,
+    radius: float | None,
 ) -> Pairs:
+    turned = attention if direction == "received" else attention.transposed()
     takes = turned.row_sums() > 0
     given = turned.apply_transposed(np.ones(len(xy))) > 0
     return pairs_of(

@@ -76,7 +76,7 @@ def test_independent_weights_show_nothing_in_any_test():
     for seed in range(20):
         xy, rng = _cells(400, seed)
         field = attention_field(
-            _near(xy, rng), xy, neighbours=30, permutations=39, seed=seed, smoothing=3
+            _near(xy, rng), xy, neighbours=30, permutations=39, seed=seed
         )
         joint.append(field.p_value)
         nodes.append(field.beats_chance.any())
@@ -94,7 +94,7 @@ def test_similar_queries_that_meet_the_same_keys_show_nothing(null):
         query, key = 0.15 * _smooth(xy, 5, rng), 0.15 * rng.normal(size=(300, 5))
         field = attention_field(
             _factors(query, key), xy, neighbours=30, null=null, permutations=39,
-            seed=seed, smoothing=3,
+            seed=seed,
         )  # fmt: skip
         found.append(field.significant)
         nodes.append(field.beats_chance.any())
@@ -109,7 +109,6 @@ def test_unrelated_maps_of_queries_and_keys_are_chance_to_the_usual_null():
         query, key = (0.15 * _smooth(xy, 5, rng) for _ in range(2))
         field = attention_field(
             _factors(query, key), xy, neighbours=30, permutations=39, seed=seed,
-            smoothing=3,
         )  # fmt: skip
         assert field.null == "shift"
         found.append(field.significant)
@@ -125,7 +124,7 @@ def test_a_planted_local_flow_is_found_with_its_direction(angle, direction):
         xy, rng = _cells(1200, seed)
         attention = _near(xy, rng, 0.3, way, reach=60)
         field = attention_field(
-            attention, xy, direction, neighbours=30, permutations=39, smoothing=3
+            attention, xy, direction, neighbours=30, permutations=39
         )
         off = (_angle(field) - angle + 180) % 360 - 180
         assert abs(off) < 10
@@ -140,9 +139,7 @@ def test_a_planted_flow_of_factors_is_found_by_every_null():
     xy, rng = _cells(500, 1)
     attention = _facing(xy, rng)
     for null in NULLS:
-        field = attention_field(
-            attention, xy, radius=130, null=null, permutations=39, smoothing=3
-        )
+        field = attention_field(attention, xy, radius=130, null=null, permutations=39)
         assert field.null == null
         assert abs(_angle(field)) < 10
         assert field.p_value == 1 / 40
@@ -154,7 +151,6 @@ def test_hub_cells_make_no_region():
         xy, rng = _cells(400, seed)
         field = attention_field(
             _near(xy, rng, hubs=4), xy, neighbours=30, permutations=39, seed=seed,
-            smoothing=3,
         )  # fmt: skip
         nodes.append(field.beats_chance.sum() / np.isfinite(field.grid_p).sum())
         regions += [region_p(field, cells) for cells in _regions(xy, rng)]
@@ -184,7 +180,7 @@ def test_popular_keys_and_attention_between_types_are_layout():
     between = np.array([[1.0, 3.0], [0.5, 1.0]])[types][:, types]
     weights = between * (1 + rng.random(400)) * np.exp(xy[:, 1] / SIDE)
     field = attention_field(
-        Attention.from_matrix(weights), xy, neighbours=30, strata=types, smoothing=3,
+        Attention.from_matrix(weights), xy, neighbours=30, strata=types,
         permutations=19,
     )  # fmt: skip
     assert field.shares.layout > 50 * field.shares.rest
@@ -192,7 +188,7 @@ def test_popular_keys_and_attention_between_types_are_layout():
     np.testing.assert_allclose(whole, field.vectors, atol=1e-9)
     np.testing.assert_allclose(field.expectation, field.geometry + field.layout)
     blind = attention_field(
-        Attention.from_matrix(weights), xy, neighbours=30, smoothing=3, permutations=0
+        Attention.from_matrix(weights), xy, neighbours=30, permutations=0
     )
     assert field.shares.rest < 0.2 * blind.shares.rest
 
