@@ -25,7 +25,12 @@ from napari_scfm.figures.layout import (
 )
 from napari_scfm.figures.palette import lut, rgb
 from napari_scfm.figures.panel import UNKNOWN
-from napari_scfm.figures.stream_legend import HEADINGS, stream_entries, strength_steps
+from napari_scfm.figures.stream_legend import (
+    HEADINGS,
+    coloured,
+    stream_entries,
+    strength_steps,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -221,8 +226,9 @@ def _stream_legend(
     streams: Streams, width: float, theme: Theme, *, dark: bool
 ) -> list[Item]:
     """Return what the colours of streams mean: a heading, a ramp, swatches."""
-    steps = strength_steps(dark=dark)[None] if streams.colour == "strength" else None
-    words = HEADINGS[streams.colour]
+    by = coloured(streams)
+    steps = strength_steps(dark=dark)[None] if by == "strength" else None
+    words = HEADINGS[by]
     start = text_width(words, LABEL_PT) + 2.0
 
     def draw(axes: Axes) -> None:

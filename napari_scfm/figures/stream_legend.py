@@ -59,3 +59,10 @@ HEADINGS = {
     "strength": "streams, weak to strong",
 }
 """What the colours of streams are about."""
+
+
+def coloured(streams: Streams) -> str:
+    """Return what the streams that are not grey are coloured by; "raw" if nothing."""
+    if streams.colour == "raw" or not any(one.any() for one in streams.sure()):
+        return "raw"
+    return streams.colour

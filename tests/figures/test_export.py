@@ -427,6 +427,15 @@ def test_streams_by_sender_name_the_kinds_that_are_seen(fov):
     assert said.count("right") == 1, "its streams do not beat chance"
 
 
+def test_no_ramp_stands_where_no_stream_beats_chance(fov):
+    _, panel, _ = _stream_figure(fov)
+    grey = tuple(np.zeros(len(line), bool) for line in panel.streams.lines)
+    figure = compose(fov, [replace(panel, streams=replace(panel.streams, beats=grey))])
+    said = " ".join(t.get_text() for axes in figure.axes for t in axes.texts)
+    assert "does not beat chance" in said
+    assert "weak to strong" not in said
+
+
 def test_raw_streams_are_called_what_they_are(fov):
     figure, panel, said = _stream_figure(fov, raw=True)
     assert "raw: mostly geometry" in panel.title
