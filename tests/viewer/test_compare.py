@@ -190,6 +190,9 @@ class Field:
     p_value: float = 0.01
     shares: tuple[float, ...] = (0.5, 0.3, 0.2)
     permutations: int = 99
+    direction: str = "received"
+    grid_x: tuple[float, ...] = ()
+    grid_y: tuple[float, ...] = ()
 
 
 def stream(fov: str, **field) -> Stream:

@@ -78,7 +78,7 @@ def beats_of(stream: Stream) -> list[np.ndarray]:
 def box_of(stream: Stream) -> np.ndarray:
     """Return (2, 2) the corners (x, y) of what a stream can cover, um."""
     field = stream.field
-    if len(getattr(field, "grid_x", ())):
+    if len(field.grid_x):
         axes = field.grid_x, field.grid_y
         return np.stack([[axis[0], axis[-1]] for axis in axes], axis=1)
     points = np.concatenate(stream.lines) if stream.lines else np.zeros((1, 2))

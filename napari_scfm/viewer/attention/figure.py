@@ -56,7 +56,7 @@ def _small(title: str) -> str:
 def _note(session: Session) -> str:
     stream = session.stream
     parts = [NOTE]
-    if getattr(stream.field, "direction", "received") == "sent":
+    if stream.field.direction == "sent":
         parts = ["Key to query, sent; residual after cell-type layout."]
     if stream.pair is not None:
         receiver, sender = stream.pair

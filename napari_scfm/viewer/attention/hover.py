@@ -110,7 +110,7 @@ def _chance(stream: Stream, xy: np.ndarray) -> str:
     field = stream.field
     if is_raw(stream):
         return "Raw: mostly geometry, not tested"
-    grid_p = np.asarray(getattr(field, "grid_p", np.zeros((0, 0))))
+    grid_p = np.asarray(field.grid_p)
     if not grid_p.size:
         beats = "beats" if field.significant else "does not beat"
         return f"The field {beats} chance: p = {field.p_value:.2g}"
