@@ -19,7 +19,7 @@ from scipy.spatial import cKDTree
 from napari_scfm.analysis.attention.evening import evened_pairs, pair_kinds
 from napari_scfm.analysis.attention.neighbours import Pairs, pairs_of
 from napari_scfm.analysis.attention.rank import compressed
-from napari_scfm.analysis.null import evened, stratify
+from napari_scfm.analysis.null import evened, lots, stratify
 from napari_scfm.errors import ScfmError
 
 if TYPE_CHECKING:
@@ -237,7 +237,7 @@ def shifted_keys(
     count, seed
         How many, and of the draws.
     """
-    rng = np.random.default_rng(seed)
+    rng = lots(seed)
     bags = [np.flatnonzero(homes == home) for home in np.unique(homes)]
     groups = [np.flatnonzero(codes == code) for code in np.unique(codes)]
     trees = [cKDTree(xy[cells]) for cells in groups]
