@@ -22,6 +22,7 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QScrollArea
 
 from napari_scfm.slides.samples import sample_path
+from napari_scfm.viewer.acts import colour_by_gene
 from napari_scfm.viewer.card import select
 from napari_scfm.widgets.app import start, workbench_of
 
@@ -43,8 +44,11 @@ def main() -> None:
     viewer.window.resize(*SIZE)
     bench = workbench_of(viewer)
     rest(1)
-    if "cell_type" in bench.context.session.fov.table.obs:
-        bench.context.session.colour_by = "type"
+    session = bench.context.session
+    if asked.gene:
+        colour_by_gene(session, asked.gene)
+    elif "cell_type" in session.fov.table.obs:
+        session.colour_by = "type"
     bench.model.load_name(asked.model)
     finish(bench)
     streams(viewer, bench, asked.out)
@@ -60,6 +64,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("slide", nargs="?", default=sample_path("cosmx"), type=Path)
     parser.add_argument("--fov", default="F004")
     parser.add_argument("--model", default="cellplm-mini", help="name or folder")
+    parser.add_argument("--gene", help="that colours the cells; else their types")
     parser.add_argument("--theme", default="dark", choices=("dark", "light"))
     parser.add_argument("--brief", action="store_true", help="two pictures only")
     parser.add_argument("--out", default="demo/attention", type=Path)
@@ -113,8 +118,10 @@ def one_cell(viewer: Viewer, bench: Workbench, out: Path) -> None:
     step.partners.unfold()
     scroll(bench, step.partners)
     QTest.keyClick(step.partners.controls.scale, Qt.Key.Key_Down)
+    viewer.scene.camera.zoom *= 4
     rest(1)
     photo(viewer, out / "4_cell.png")
+    viewer.scene.camera.zoom /= 4
     session.selection = np.zeros(0, dtype=np.int64)
 
 

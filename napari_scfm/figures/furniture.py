@@ -101,10 +101,11 @@ def below(panel: Panel, width: float, theme: Theme) -> list[Item]:
 def _caption(panel: Panel) -> str:
     parts = [panel.note]
     if panel.p_value is not None and np.isfinite(panel.p_value):
-        beats = "beats" if panel.p_value < 0.05 else "does not beat"
+        beats = "beats" if panel.p_value <= 0.05 else "does not beat"
+        # no line breaks inside p = .01
+        p = f"p\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{panel.p_value:.2g}"
         parts.append(
-            f"The rest {beats} chance (p = {panel.p_value:.2g}, "
-            f"{panel.permutations} permutations)."
+            f"The rest {beats} chance ({p}, {panel.permutations} permutations)."
         )
     if panel.shares is not None and panel.shares.rest < 0.01:
         parts.append("The rest is small: streams show its direction, not its size.")

@@ -104,6 +104,18 @@ def test_what_is_drawn_says_what_it_is_worth(step, drawn):
     assert not step.drawn.isVisible()
 
 
+def test_a_selected_region_is_tested_and_a_few_cells_are_not(step, drawn, qtbot):
+    x = drawn.stream.xy[:, 0]
+    left = np.flatnonzero(x < np.median(x))
+    drawn.selection = left
+    said = f"The region of {len(left)} selected cells"
+    qtbot.waitUntil(lambda: step.region.text().startswith(said), timeout=60_000)
+    assert "p = " in step.region.text()
+    assert step.region.isVisible()
+    drawn.selection = left[:3]
+    qtbot.waitUntil(lambda: not step.region.isVisible(), timeout=60_000)
+
+
 def test_sliders_draw_the_same_attention_in_another_way(
     step, drawn, viewer, qtbot, finish
 ):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QVBoxLayout, QWidget
+from superqt.utils import qthrottled
 
 from napari_scfm.viewer import tasks
 from napari_scfm.viewer.attention import compute
@@ -22,6 +23,7 @@ from napari_scfm.widgets.attention.words import (
     CAVEAT,
     banner,
     pair_words,
+    region_words,
     said,
     verdict,
 )
@@ -59,7 +61,7 @@ class AttentionStep(Step):
     def _make_drawn(self) -> None:
         """Make what is there only once streams are."""
         self.shares = ShareBar()
-        self.result = hint()
+        self.result, self.region = hint(), hint()
         self.look = LookControls()
         self.travel = Travel(self.context, self.look.animate)
         self.map = HeatMap()
@@ -73,7 +75,7 @@ class AttentionStep(Step):
         self.inside = QVBoxLayout(self.drawn)
         self.inside.setContentsMargins(0, 0, 0, 0)
         self.inside.setSpacing(6)
-        for part in (self.shares, self.result, self.look):
+        for part in (self.shares, self.result, self.region, self.look):
             self.inside.addWidget(part)
         for part in (self.kinds, self.partners, self.ligands, self.checks):
             self.inside.addWidget(part)
@@ -86,6 +88,7 @@ class AttentionStep(Step):
         context.listen(events.stream, self._on_stream)
         context.listen(events.model, self.asking.on_model)
         context.listen(events.fov, self.asking.on_fov)
+        context.listen(events.selection, self._on_selection)
         self._on_stream()
 
     def run(self) -> None:
@@ -151,6 +154,17 @@ class AttentionStep(Step):
         if event.type() == QEvent.Type.StyleChange and stream is not None:
             self.look.show_stream(stream, paper=is_light(self.context.viewer))
 
+    def _on_selection(self) -> None:
+        self._say_region()
+
+    @qthrottled(timeout=60)
+    def _say_region(self) -> None:
+        stream, fov = self.session.stream, self.session.fov
+        here = stream is not None and fov is not None and stream.fov == fov.name
+        text = region_words(stream, self.session.selection) if here else ""
+        self.region.setText(text)
+        self.region.setVisible(bool(text))
+
     def _on_stream(self) -> None:
         stream = self.session.stream
         self.drawn.setVisible(stream is not None)
@@ -168,6 +182,7 @@ class AttentionStep(Step):
             self.asking.show_options(stream.options)
         self.shares.set_shares(tuple(stream.field.shares))
         self.result.setText(verdict(stream))
+        self._say_region()
         self.look.show_stream(stream, paper=is_light(self.context.viewer))
         self.kinds.setVisible(stream.table is not None)
         self.pair.setText(pair_words(stream) if stream.pair else MAP)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_scfm.analysis.attention_field import LEVEL, region_p
 from napari_scfm.experiments.attention.asked import CLUSTERS
 from napari_scfm.keys import CELL_TYPE
 
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
 SMALL = 0.01
 """A share of the energy that should be said to be small."""
+
+FEWEST = 10
+"""Cells that make a region; fewer are single cells, of which nothing is said."""
 
 CAVEAT = (
     "Model attention, key to query, residual after cell-type layout. It says where "
@@ -105,6 +109,21 @@ def kinds_of(stream: Stream) -> str:
     if source == CLUSTERS:
         return "clusters of the model's embedding"
     return f"the kinds of {source}" if source not in ("", CELL_TYPE) else "cell types"
+
+
+def region_words(stream: Stream, rows: np.ndarray) -> str:
+    """Return what the test says of a region of selected cells; "" for a few cells."""
+    if len(rows) < FEWEST or not len(getattr(stream.field, "shuffled", ())):
+        return ""
+    p = region_p(stream.field, rows)
+    if p != p:
+        return ""
+    verdict = "beats" if p <= LEVEL else "does not beat"
+    return (
+        f"The region of {len(rows)} selected cells {verdict} chance "
+        f"({p_words(p, stream.field.permutations)}). This holds for a region that was "
+        "not chosen for its streams."
+    )
 
 
 def _where(stream: Stream) -> str:
