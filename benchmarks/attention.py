@@ -106,8 +106,8 @@ def model() -> CellModel:
 
 def linear(what: str, tissue: Tissue) -> Any:
     """Do one thing as the package does."""
-    from napari_scfm.analysis.attention_field import attention_field
-    from napari_scfm.analysis.commot import commot_grid, commot_vectors
+    from napari_scfm.analysis.attention.attention_field import attention_field
+    from napari_scfm.analysis.attention.commot import commot_grid, commot_vectors
     from napari_scfm.models.attention import rollout
 
     if what == "commot":  # which of nearly equal partners is fifth shall not differ

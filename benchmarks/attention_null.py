@@ -34,8 +34,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 
+from napari_scfm.analysis.attention.attention_field import NULLS, attention_field
 from napari_scfm.analysis.attention.neighbours import pairs_of
-from napari_scfm.analysis.attention_field import NULLS, attention_field
 from napari_scfm.models.attention import Attention, Block
 
 SIDE, SCALE, WIDTH, WAVES, TYPES, AMOUNT = 1000.0, 150.0, 6, 60, 5, 0.15

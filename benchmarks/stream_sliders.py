@@ -25,8 +25,8 @@ os.environ["NAPARI_SCFM_AUTOSAVE"] = "0"
 
 from recolour import make_slide
 
-from napari_scfm.analysis.flow_lines import flow_lines
-from napari_scfm.analysis.streamlines import StreamLook, trace
+from napari_scfm.analysis.streams.flow_lines import flow_lines
+from napari_scfm.analysis.streams.streamlines import StreamLook, trace
 from napari_scfm.experiments.attention.asked import FieldOptions, Kinds, field_as
 from napari_scfm.experiments.attention.sending import senders_of
 from napari_scfm.models.attention import Attention, Block
@@ -37,7 +37,7 @@ from napari_scfm.viewer.session import Stream
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from napari_scfm.analysis.attention_field import AttentionField
+    from napari_scfm.analysis.attention.attention_field import AttentionField
     from napari_scfm.viewer.session import Session
 
 RUNS, KINDS, WIDTH = 7, 12, 128

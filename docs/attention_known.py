@@ -16,7 +16,7 @@ from scipy import sparse
 from scipy.spatial import cKDTree
 
 import napari_scfm as scfm
-from napari_scfm.analysis.streamlines import StreamLook, draw_streams
+from napari_scfm.analysis.streams.streamlines import StreamLook, draw_streams
 from napari_scfm.figures.panels import attention_panel
 from napari_scfm.slides.samples import sample_path
 

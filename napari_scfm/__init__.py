@@ -13,7 +13,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "Attention": "models.attention",
-    "AttentionField": "analysis.attention_field",
+    "AttentionField": "analysis.attention.attention_field",
     "Cancelled": "progress",
     "CellModel": "models.base",
     "ExperimentResult": "experiments.result",
@@ -27,7 +27,7 @@ _HOME = {
     "ReadReport": "slides.report",
     "ScfmError": "errors",
     "Slide": "slides.slide",
-    "attention_field": "analysis.attention_field",
+    "attention_field": "analysis.attention.attention_field",
     "cluster": "analysis.clusters",
     "export_figure": "figures.export",
     "influence": "experiments.influence",
@@ -44,18 +44,21 @@ _HOME = {
     "read_slide": "slides.read",
     "run_experiment": "experiments.run",
     "run_on_slide": "experiments.slide_experiment",
-    "streamlines": "analysis.streamlines",
+    "streamlines": "analysis.streams.streamlines",
     "train": "training.train",
-    "type_table": "analysis.type_table",
+    "type_table": "analysis.attention.type_table",
 }
 
 __all__ = sorted([*_HOME, "__version__"])
 
 if TYPE_CHECKING:
-    from napari_scfm.analysis.attention_field import AttentionField, attention_field
+    from napari_scfm.analysis.attention.attention_field import (
+        AttentionField,
+        attention_field,
+    )
+    from napari_scfm.analysis.attention.type_table import type_table
     from napari_scfm.analysis.clusters import cluster
-    from napari_scfm.analysis.streamlines import streamlines
-    from napari_scfm.analysis.type_table import type_table
+    from napari_scfm.analysis.streams.streamlines import streamlines
     from napari_scfm.errors import ScfmError
     from napari_scfm.experiments.attention.ligands import ligand_receptor
     from napari_scfm.experiments.influence import influence

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from anndata import AnnData
 
-    from napari_scfm.analysis.streamlines import StreamLook
+    from napari_scfm.analysis.streams.streamlines import StreamLook
     from napari_scfm.experiments.attention.asked import FieldOptions
     from napari_scfm.experiments.attention.runs import SlideAttention
 

@@ -20,7 +20,7 @@ from napari_scfm.cli.options import (
 from napari_scfm.errors import ScfmError
 
 if TYPE_CHECKING:
-    from napari_scfm.analysis.streamlines import StreamLook
+    from napari_scfm.analysis.streams.streamlines import StreamLook
     from napari_scfm.experiments.attention.asked import FieldOptions
     from napari_scfm.figures.panel import Panel
 

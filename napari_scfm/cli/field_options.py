@@ -17,7 +17,7 @@ from napari_scfm.errors import ScfmError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from napari_scfm.analysis.streamlines import StreamLook
+    from napari_scfm.analysis.streams.streamlines import StreamLook
     from napari_scfm.experiments.attention.asked import FieldOptions
 
 
@@ -203,7 +203,7 @@ def _asked(told: dict[str, Any], seed: int) -> FieldOptions:
 
 
 def _look(told: dict[str, Any]) -> StreamLook:
-    from napari_scfm.analysis.streamlines import StreamLook
+    from napari_scfm.analysis.streams.streamlines import StreamLook
 
     colour = told.pop("streams_by")
     _one_of("--streams-by", colour, ("strength", "sender"))

@@ -11,7 +11,7 @@ import numpy as np
 from napari_scfm.errors import ScfmError
 
 if TYPE_CHECKING:
-    from napari_scfm.analysis.streamlines import StreamLook
+    from napari_scfm.analysis.streams.streamlines import StreamLook
     from napari_scfm.experiments.attention.asked import FieldOptions
     from napari_scfm.figures.panel import Panel
     from napari_scfm.models.base import CellModel

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_scfm.analysis.ribbons import (
+from napari_scfm.analysis.streams.ribbons import (
     dashes,
     heads_along,
     ribbon_pieces,

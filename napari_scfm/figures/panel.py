@@ -15,7 +15,7 @@ import numpy as np
 from napari_scfm.figures.palette import categorical, colour_values
 
 if TYPE_CHECKING:
-    from napari_scfm.analysis.attention_field import Shares
+    from napari_scfm.analysis.attention.attention_field import Shares
 
 UNKNOWN = (0.86, 0.86, 0.86, 1.0)
 """Colour of cells without a value or category."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_scfm import keys
-from napari_scfm.analysis.streamlines import Lines, StreamLook, strengths
+from napari_scfm.analysis.streams.streamlines import Lines, StreamLook, strengths
 from napari_scfm.errors import ScfmError, named
 from napari_scfm.figures.palette import categorical, error_limits
 from napari_scfm.figures.panel import Channel, Panel, Streams, auto_limits
@@ -21,7 +21,7 @@ from napari_scfm.figures.panel import Channel, Panel, Streams, auto_limits
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari_scfm.analysis.attention_field import AttentionField
+    from napari_scfm.analysis.attention.attention_field import AttentionField
     from napari_scfm.slides.slide import FieldOfView
 
 CHANNEL_COLOURS = {
@@ -309,7 +309,7 @@ def streams_of(
     Parameters
     ----------
     drawn, look
-        From :func:`~napari_scfm.analysis.streamlines.draw_streams`, and for it.
+        From :func:`~napari_scfm.analysis.streams.streamlines.draw_streams`, and for it.
     kinds, palette
         Names of the sender kinds, and (k, 4) RGBA in place of the standard colours.
     """

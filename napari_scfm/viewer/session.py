@@ -16,7 +16,7 @@ import numpy as np
 from psygnal import EventedModel, Signal
 from pydantic import ConfigDict, PrivateAttr
 
-from napari_scfm.analysis.streamlines import StreamLook
+from napari_scfm.analysis.streams.streamlines import StreamLook
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -178,7 +178,8 @@ class Stream:
     fov, model
         Names.
     field
-        The :class:`~napari_scfm.analysis.attention_field.AttentionField` on show.
+        The :class:`~napari_scfm.analysis.attention.attention_field.AttentionField` on
+        show.
     lines
         (m, 2) points (x, y) in um, m >= 2, along the flow.
     strength
@@ -196,7 +197,7 @@ class Stream:
     codes
         (cells,) kind of each cell.
     look
-        The :class:`~napari_scfm.analysis.streamlines.StreamLook` of the lines.
+        The :class:`~napari_scfm.analysis.streams.streamlines.StreamLook` of the lines.
     fields
         The fields of both directions, "received" and "sent".
     whole
@@ -208,7 +209,7 @@ class Stream:
         (receiver kind, sender kind) of which alone the field is; None for all.
     table
         Attention of each pair of kinds, as
-        :func:`~napari_scfm.analysis.type_table.type_table` says it.
+        :func:`~napari_scfm.analysis.attention.type_table.type_table` says it.
     options
         The :class:`~napari_scfm.experiments.attention.asked.FieldOptions` asked for.
     xy

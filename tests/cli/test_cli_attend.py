@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import napari_scfm as scfm
-from napari_scfm.analysis.streamlines import StreamLook
+from napari_scfm.analysis.streams.streamlines import StreamLook
 from napari_scfm.experiments.attention.asked import FieldOptions
 from napari_scfm.viewer.attention.compute import attention_stream
 from napari_scfm.viewer.tasks import Work

@@ -13,8 +13,12 @@ from anndata import AnnData
 from PIL import Image
 from scipy import sparse
 
-from napari_scfm.analysis.attention_field import attention_field
-from napari_scfm.analysis.streamlines import StreamLook, draw_streams, streamlines
+from napari_scfm.analysis.attention.attention_field import attention_field
+from napari_scfm.analysis.streams.streamlines import (
+    StreamLook,
+    draw_streams,
+    streamlines,
+)
 from napari_scfm.errors import ScfmError
 from napari_scfm.figures.export import compose, export_figure, shown_part
 from napari_scfm.figures.layout import nice_length, nice_ticks, wrap

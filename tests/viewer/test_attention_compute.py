@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_scfm.analysis.streamlines import StreamLook
+from napari_scfm.analysis.streams.streamlines import StreamLook
 from napari_scfm.errors import ScfmError
 from napari_scfm.experiments.attention.asked import CLUSTERS, FieldOptions
 from napari_scfm.models.hub import load_model

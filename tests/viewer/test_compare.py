@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from napari_scfm.analysis.ribbons import ribbons
+from napari_scfm.analysis.streams.ribbons import ribbons
 from napari_scfm.errors import SlideError
 from napari_scfm.figures.palette import colour_values
 from napari_scfm.models.hub import load_model
@@ -281,7 +281,7 @@ def test_a_figure_says_how_it_was_made(viewer, make_slide, tmp_path):
 
 @pytest.mark.parametrize("what", ["view", "compare", "clusters", "attention"])
 def test_a_figure_is_written_without_a_window(viewer, session, tmp_path, what):
-    from napari_scfm.analysis.attention_field import Shares
+    from napari_scfm.analysis.attention.attention_field import Shares
 
     acts.colour_by_gene(session, "KRT8")
     session.clusters = Clusters("F001", "m", np.arange(8) % 3, 1.0)

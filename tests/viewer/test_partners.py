@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from napari_scfm.analysis.attention_field import attention_field
-from napari_scfm.analysis.streamlines import StreamLook
+from napari_scfm.analysis.attention.attention_field import attention_field
+from napari_scfm.analysis.streams.streamlines import StreamLook
 from napari_scfm.errors import SlideError
 from napari_scfm.experiments.attention.asked import FieldOptions
 from napari_scfm.models.attention import Attention, Block

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from napari.components import ViewerModel
 
-from napari_scfm.analysis.streamlines import StreamLook
+from napari_scfm.analysis.streams.streamlines import StreamLook
 from napari_scfm.errors import ScfmError
 from napari_scfm.experiments.attention.asked import FieldOptions
 from napari_scfm.experiments.result import load_result

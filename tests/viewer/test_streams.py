@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from napari_scfm.analysis.attention_field import attention_field
-from napari_scfm.analysis.streamlines import StreamLook, draw_streams
+from napari_scfm.analysis.attention.attention_field import attention_field
+from napari_scfm.analysis.streams.streamlines import StreamLook, draw_streams
 from napari_scfm.figures.stream_colours import GREY, RAW, rgb
 from napari_scfm.models.attention import Attention
 from napari_scfm.viewer.attention import hover, motion

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from napari_scfm.analysis.null import p_value
+from napari_scfm.analysis.attention.null import p_value
 
 if TYPE_CHECKING:
-    from napari_scfm.analysis.grid import Grid
+    from napari_scfm.analysis.streams.grid import Grid
 
 _BYTES = 64 * 2**20
 

@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from napari_scfm.analysis.attention.chance import compared
-from napari_scfm.analysis.grid import Grid, tissue_grid
+from napari_scfm.analysis.streams.grid import Grid, tissue_grid
 
 Direction = Literal["received", "sent"]
 Method = Literal["mean", "commot"]
@@ -84,7 +84,7 @@ class AttentionField:
         (n,) number of partners of each cell in the local regime, else None.
     null
         What was exchanged, see
-        :func:`napari_scfm.analysis.attention_field.attention_field`.
+        :func:`napari_scfm.analysis.attention.attention_field.attention_field`.
     smoothing_um
         Standard deviation of the smoothing, in the unit of the coordinates.
     xy

@@ -21,8 +21,8 @@ from napari_scfm.analysis.attention.evening import (
     pair_kinds,
 )
 from napari_scfm.analysis.attention.moved import moved_residuals, ring_residuals
+from napari_scfm.analysis.attention.null import evened
 from napari_scfm.analysis.attention.parts import Parts, spread_of
-from napari_scfm.analysis.null import evened
 
 if TYPE_CHECKING:
     from napari_scfm.analysis.attention.neighbours import Pairs

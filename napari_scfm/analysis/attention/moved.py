@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_scfm.analysis.attention.evening import evened_pairs, pair_kinds
+from napari_scfm.analysis.attention.null import lots, stratify
 from napari_scfm.analysis.attention.shifts import shifted_keys
 from napari_scfm.analysis.attention.weighing import along_the_tissue, weigher
-from napari_scfm.analysis.null import lots, stratify
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

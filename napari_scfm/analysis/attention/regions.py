@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_scfm.analysis.attention.chance import compared
-from napari_scfm.analysis.grid import cell_spacing, tissue_grid
+from napari_scfm.analysis.streams.grid import cell_spacing, tissue_grid
 from napari_scfm.errors import ScfmError
 
 if TYPE_CHECKING:

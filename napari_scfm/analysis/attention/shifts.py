@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.spatial import cKDTree
 
-from napari_scfm.analysis.null import lots
+from napari_scfm.analysis.attention.null import lots
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,10 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_scfm.analysis.attention.parts import Parts
-from napari_scfm.analysis.attention.rank import compressed
-from napari_scfm.analysis.commot import partner_vectors
-from napari_scfm.analysis.null import (
+from napari_scfm.analysis.attention.commot import partner_vectors
+from napari_scfm.analysis.attention.null import (
     Pull,
     Strata,
     covariance,
@@ -23,6 +21,8 @@ from napari_scfm.analysis.null import (
     shuffled_residuals,
     stratify,
 )
+from napari_scfm.analysis.attention.parts import Parts
+from napari_scfm.analysis.attention.rank import compressed
 
 if TYPE_CHECKING:
     from napari_scfm.models.attention import Attention

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from napari_scfm import keys
-from napari_scfm.analysis.attention_field import attention_field
+from napari_scfm.analysis.attention.attention_field import attention_field
 from napari_scfm.analysis.clusters import cluster
 from napari_scfm.errors import ModelError, ScfmError, named
 from napari_scfm.models.places_probe import attention_reads_positions
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
 
-    from napari_scfm.analysis.attention_field import AttentionField, Direction
+    from napari_scfm.analysis.attention.attention_field import AttentionField, Direction
     from napari_scfm.masks.mask import Mask
     from napari_scfm.models.attention import Attention
     from napari_scfm.models.base import CellModel

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_scfm import keys
-from napari_scfm.analysis.null import p_value, stratify
+from napari_scfm.analysis.attention.null import p_value, stratify
 from napari_scfm.errors import ScfmError, named
 from napari_scfm.experiments.attention.asked import (
     FieldOptions,
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from anndata import AnnData
 
-    from napari_scfm.analysis.attention_field import AttentionField
+    from napari_scfm.analysis.attention.attention_field import AttentionField
     from napari_scfm.masks.mask import Mask
     from napari_scfm.progress import ProgressCallback
 

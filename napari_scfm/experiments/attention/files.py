@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from anndata import AnnData
 
-    from napari_scfm.analysis.attention_field import AttentionField
-    from napari_scfm.analysis.streamlines import Lines
+    from napari_scfm.analysis.attention.attention_field import AttentionField
+    from napari_scfm.analysis.streams.streamlines import Lines
     from napari_scfm.models.attention import Attention
 
 TITLE: Final = "model attention"
@@ -49,7 +49,7 @@ class FovStreams:
     fov
         Its name.
     lines
-        From :func:`~napari_scfm.analysis.streamlines.draw_streams`.
+        From :func:`~napari_scfm.analysis.streams.streamlines.draw_streams`.
     field
         The field that they follow.
     kinds

@@ -18,8 +18,8 @@ from scipy.spatial import cKDTree
 
 from napari_scfm.analysis.attention.evening import evened_pairs, pair_kinds
 from napari_scfm.analysis.attention.neighbours import Pairs, pairs_of
+from napari_scfm.analysis.attention.null import evened, lots, stratify
 from napari_scfm.analysis.attention.rank import compressed
-from napari_scfm.analysis.null import evened, lots, stratify
 from napari_scfm.errors import ScfmError
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_scfm import keys
-from napari_scfm.analysis.streamlines import draw_streams
-from napari_scfm.analysis.type_table import type_table
+from napari_scfm.analysis.attention.type_table import type_table
+from napari_scfm.analysis.streams.streamlines import draw_streams
 from napari_scfm.experiments.attention.asked import (
     FieldOptions,
     attend_as,
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from anndata import AnnData
 
-    from napari_scfm.analysis.attention_field import AttentionField
-    from napari_scfm.analysis.streamlines import Lines, StreamLook
+    from napari_scfm.analysis.attention.attention_field import AttentionField
+    from napari_scfm.analysis.streams.streamlines import Lines, StreamLook
     from napari_scfm.experiments.attention.asked import Kinds
     from napari_scfm.masks.mask import Mask
     from napari_scfm.models.attention import Attention

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_scfm.analysis.null import evened
-from napari_scfm.analysis.senders import sender_excess
+from napari_scfm.analysis.attention.null import evened
+from napari_scfm.analysis.attention.senders import sender_excess
 from napari_scfm.experiments.attention.near import near_pairs
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from napari_scfm.analysis.attention_field import LEVEL
+from napari_scfm.analysis.attention.attention_field import LEVEL
 from napari_scfm.errors import counted
 
 RANDOM = "random weights"

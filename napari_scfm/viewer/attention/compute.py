@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from napari_scfm.analysis.attention_field import AttentionField, Direction
-    from napari_scfm.analysis.streamlines import StreamLook
+    from napari_scfm.analysis.attention.attention_field import AttentionField, Direction
+    from napari_scfm.analysis.streams.streamlines import StreamLook
     from napari_scfm.models.attention import Attention
     from napari_scfm.models.base import CellModel
     from napari_scfm.progress import ProgressCallback
@@ -66,7 +66,7 @@ def attention_stream(
     look
         How the streams are drawn; None for the usual way.
     """
-    from napari_scfm.analysis.type_table import type_table
+    from napari_scfm.analysis.attention.type_table import type_table
 
     asked = asked or FieldOptions()
     table, model = work.fov.table, work.model
@@ -138,7 +138,7 @@ def relooked(stream: Stream, look: StreamLook | None) -> Stream:
 
     What checks found holds for one smoothing, so another one forgets it.
     """
-    from napari_scfm.analysis.streamlines import StreamLook, draw_streams
+    from napari_scfm.analysis.streams.streamlines import StreamLook, draw_streams
 
     look = look or StreamLook()
     field = _smoothed(stream, look)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from napari_scfm.analysis.ribbons import (
+from napari_scfm.analysis.streams.ribbons import (
     Heads,
     dashes,
     head_vectors,

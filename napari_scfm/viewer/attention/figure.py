@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from napari_scfm.analysis.streamlines import Lines
+from napari_scfm.analysis.streams.streamlines import Lines
 from napari_scfm.figures.panels import RAW_NAME, RAW_NOTE, streams_of
 from napari_scfm.viewer.attention.drawing import beats_of, is_raw
 

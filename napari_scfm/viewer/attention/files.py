@@ -122,7 +122,7 @@ def _may_replace(folder: Path) -> bool:
 def _write(
     stream: Stream, table: AnnData, folder: Path, progress: ProgressCallback | None
 ) -> None:
-    from napari_scfm.analysis.streamlines import Lines
+    from napari_scfm.analysis.streams.streamlines import Lines
 
     drawn = Lines(stream.lines, stream.strength, stream.beats, stream.sender)
     one = FovStreams(stream.fov, drawn, stream.field, stream.kinds, stream.look.raw)

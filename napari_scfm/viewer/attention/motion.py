@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_scfm.analysis.ribbons import head_vectors, heads_along
+from napari_scfm.analysis.streams.ribbons import head_vectors, heads_along
 from napari_scfm.viewer.attention.layers import redraw
 
 if TYPE_CHECKING:

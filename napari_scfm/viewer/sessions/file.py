@@ -146,7 +146,7 @@ class StreamRecord(PartRecord):
     direction, kinds, pair
         As :class:`~napari_scfm.viewer.session.Stream` says them.
     look, options
-        As :class:`~napari_scfm.analysis.streamlines.StreamLook` and
+        As :class:`~napari_scfm.analysis.streams.streamlines.StreamLook` and
         :class:`~napari_scfm.experiments.attention.asked.FieldOptions` say them.
     checks
         What checks of the model found, a row each; None without any.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from napari_scfm.analysis.attention_field import AttentionField
+    from napari_scfm.analysis.attention.attention_field import AttentionField
     from napari_scfm.slides.slide import Slide
 
 _ALWAYS = ("vectors", "residual", "shares", "grid_x", "grid_y", "grid_u", "grid_v")
@@ -107,7 +107,7 @@ def read_stream(record: StreamRecord, slide: Slide, path: Path) -> Stream:
 
 
 def _stream(record: StreamRecord, arrays: dict[str, np.ndarray]) -> Stream:
-    from napari_scfm.analysis.streamlines import StreamLook
+    from napari_scfm.analysis.streams.streamlines import StreamLook
     from napari_scfm.experiments.attention.asked import FieldOptions
 
     sets = {name: _fields(arrays, f"{name}_") for name in _SETS}
@@ -142,7 +142,7 @@ def _fields(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, AttentionFi
 
 
 def _field(arrays: dict[str, np.ndarray], prefix: str) -> AttentionField:
-    from napari_scfm.analysis.attention_field import AttentionField, Shares
+    from napari_scfm.analysis.attention.attention_field import AttentionField, Shares
 
     given: dict[str, Any] = {
         one.name: _plain(arrays[prefix + one.name])
@@ -167,7 +167,7 @@ def _table(
 ) -> pd.DataFrame | None:
     import pandas as pd
 
-    from napari_scfm.analysis.type_table import COLUMNS
+    from napari_scfm.analysis.attention.type_table import COLUMNS
 
     if "table_times" not in arrays:
         return None

@@ -18,7 +18,7 @@ from qtpy.QtWidgets import (
 from superqt import QLabeledDoubleSlider
 from superqt.utils import qthrottled, signals_blocked
 
-from napari_scfm.analysis.streamlines import StreamLook
+from napari_scfm.analysis.streams.streamlines import StreamLook
 from napari_scfm.widgets.attention.key import StreamKey
 from napari_scfm.widgets.attention.words import RAW
 from napari_scfm.widgets.step import hint, narrow, row

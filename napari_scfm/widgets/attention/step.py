@@ -31,8 +31,8 @@ from napari_scfm.widgets.section import Section
 from napari_scfm.widgets.step import Context, Step, button, hint, row
 
 if TYPE_CHECKING:
-    from napari_scfm.analysis.attention_field import Direction
-    from napari_scfm.analysis.streamlines import StreamLook
+    from napari_scfm.analysis.attention.attention_field import Direction
+    from napari_scfm.analysis.streams.streamlines import StreamLook
     from napari_scfm.viewer.session import Stream
 
 BANNER = "QLabel { border-left: 3px solid #e69f00; padding-left: 6px; }"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_scfm.analysis.attention_field import LEVEL, region_p
+from napari_scfm.analysis.attention.attention_field import LEVEL, region_p
 from napari_scfm.experiments.attention.asked import CLUSTERS
 from napari_scfm.keys import CELL_TYPE
 

@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pytest
 
+from napari_scfm.analysis.attention.attention_field import attention_field, region_p
 from napari_scfm.analysis.attention.chance import compared
 from napari_scfm.analysis.attention.rank import compressed
-from napari_scfm.analysis.attention_field import attention_field, region_p
-from napari_scfm.analysis.grid import tissue_grid
+from napari_scfm.analysis.streams.grid import tissue_grid
 from napari_scfm.errors import ScfmError
 from napari_scfm.models.attention import Attention, Block
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from napari_scfm.analysis.attention.attention_field import attention_field, region_p
 from napari_scfm.analysis.attention.neighbours import pairs_of
-from napari_scfm.analysis.attention_field import attention_field, region_p
 from napari_scfm.errors import ScfmError
 from napari_scfm.models.attention import Attention, Block
 

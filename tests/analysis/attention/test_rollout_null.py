@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_scfm.analysis.attention_field import attention_field
+from napari_scfm.analysis.attention.attention_field import attention_field
 from napari_scfm.models.attention import Attention, Block
 from napari_scfm.models.attention.layers import rollout
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from napari_scfm import attention_field
-from napari_scfm.analysis.streamlines import StreamLook, draw_streams
+from napari_scfm.analysis.streams.streamlines import StreamLook, draw_streams
 from napari_scfm.errors import ScfmError
 from napari_scfm.experiments.attention.files import (
     FovStreams,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from napari_scfm.analysis.commot import (
+from napari_scfm.analysis.attention.commot import (
     commot_grid,
     commot_stream,
     commot_vectors,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_scfm.analysis.senders import sender_excess
+from napari_scfm.analysis.attention.senders import sender_excess
 from napari_scfm.models.attention import Attention, Block
 
 

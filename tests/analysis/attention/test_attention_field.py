@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from napari_scfm.analysis.attention_field import attention_field
-from napari_scfm.analysis.commot import commot_vectors
+from napari_scfm.analysis.attention.attention_field import attention_field
+from napari_scfm.analysis.attention.commot import commot_vectors
 from napari_scfm.errors import ScfmError
 from napari_scfm.models.attention import Attention, Block
 

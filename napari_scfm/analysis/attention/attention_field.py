@@ -25,11 +25,11 @@ from napari_scfm.analysis.attention.field import (
 )
 from napari_scfm.analysis.attention.local import local_parts
 from napari_scfm.analysis.attention.neighbours import Pairs, pairs_of
+from napari_scfm.analysis.attention.null import stratify
 from napari_scfm.analysis.attention.parts import Parts, nothing
 from napari_scfm.analysis.attention.regions import region_p
 from napari_scfm.analysis.attention.whole import commot_parts, mean_parts
-from napari_scfm.analysis.grid import SMOOTHING, Grid, cell_spacing, tissue_grid
-from napari_scfm.analysis.null import stratify
+from napari_scfm.analysis.streams.grid import SMOOTHING, Grid, cell_spacing, tissue_grid
 from napari_scfm.errors import ScfmError
 
 if TYPE_CHECKING:
@@ -107,9 +107,9 @@ def attention_field(
     even_keys
         Count what all cells look at alike as layout, not as rest: the residual is
         that of attention in which all keys are equally popular (see
-        :func:`napari_scfm.analysis.null.evened`). In nearly flat attention, popular
-        keys on one side otherwise turn the whole field into parallel lines. Only
-        with ``method="mean"``; always so among neighbours.
+        :func:`napari_scfm.analysis.attention.null.evened`). In nearly flat attention,
+        popular keys on one side otherwise turn the whole field into parallel lines.
+        Only with ``method="mean"``; always so among neighbours.
     neighbours, radius
         Either makes the field local: partners are the nearest so many cells, or all
         cells within so many um, and only the weights on these count. The regime in

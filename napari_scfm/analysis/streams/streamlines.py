@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from napari_scfm.analysis.flow_lines import flow_lines
+from napari_scfm.analysis.streams.flow_lines import flow_lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari_scfm.analysis.attention_field import AttentionField
+    from napari_scfm.analysis.attention.attention_field import AttentionField
 
 Colour = Literal["strength", "sender"]
 
@@ -91,7 +91,7 @@ def streamlines(field: AttentionField, density: float = 1.0) -> list[np.ndarray]
     Parameters
     ----------
     field
-        From :func:`napari_scfm.analysis.attention_field.attention_field`.
+        From :func:`napari_scfm.analysis.attention.attention_field.attention_field`.
     density
         1 for about 30 lines across the longer side.
 
@@ -113,13 +113,13 @@ def draw_streams(
     Parameters
     ----------
     field
-        From :func:`napari_scfm.analysis.attention_field.attention_field`.
+        From :func:`napari_scfm.analysis.attention.attention_field.attention_field`.
     look
         How they are drawn.
     kinds
         (n, count) excess of attention per sender kind, from
-        :func:`napari_scfm.analysis.senders.sender_excess`; without it no line has a
-        sender.
+        :func:`napari_scfm.analysis.attention.senders.sender_excess`; without it no line
+        has a sender.
     """
     if look.smoothing_um not in (None, field.smoothing_um):
         field = field.resmoothed(look.smoothing_um)

@@ -4,7 +4,7 @@ Cang et al., Nature Methods 2023 (doi 10.1038/s41592-022-01728-4): vectors of se
 and received signal from the k strongest partners of each cell, their interpolation
 on a grid, and the field that a stream plot draws. Kept for comparison: the picture
 depends on the unit of the coordinates and shows geometry where there is nothing
-else (see :mod:`napari_scfm.analysis.attention_field`).
+else (see :mod:`napari_scfm.analysis.attention.attention_field`).
 
 Orientation: attention ``A[i, j]`` is what query i takes from key j, so what i sends
 is column i and what it receives is row i (COMMOT's S is ``A.T``).

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from napari_scfm.analysis.null import closed_form, p_value, stratify
+from napari_scfm.analysis.attention.null import closed_form, p_value, stratify
 from napari_scfm.models.attention import Attention, Block
 
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from napari_scfm.analysis.attention_field import attention_field
-from napari_scfm.analysis.flow_lines import flow_lines
-from napari_scfm.analysis.ribbons import (
+from napari_scfm.analysis.attention.attention_field import attention_field
+from napari_scfm.analysis.streams.flow_lines import flow_lines
+from napari_scfm.analysis.streams.ribbons import (
     arrow_heads,
     dashes,
     head_vectors,
@@ -16,7 +16,7 @@ from napari_scfm.analysis.ribbons import (
     ribbon_polygons,
     ribbons,
 )
-from napari_scfm.analysis.streamlines import (
+from napari_scfm.analysis.streams.streamlines import (
     StreamLook,
     draw_streams,
     streamlines,

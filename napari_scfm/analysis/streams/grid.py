@@ -6,7 +6,7 @@ pixels and micrometres give the same picture; averages, not sums; and no field w
 there is no tissue. The cells are shared out among the nodes of a finer grid, which is
 then smoothed along each axis by itself: the time does not depend on the width, so that
 a slider can change it. (COMMOT's own grid, whose picture depends on the unit, is in
-:mod:`napari_scfm.analysis.commot`.)
+:mod:`napari_scfm.analysis.attention.commot`.)
 """
 
 from __future__ import annotations

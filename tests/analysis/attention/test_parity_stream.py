@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from napari_scfm.analysis.commot import (
+from napari_scfm.analysis.attention.commot import (
     commot_arrows,
     commot_grid,
     commot_stream,
     commot_vectors,
     normalised,
 )
-from napari_scfm.analysis.null import closed_form, stratify
-from napari_scfm.analysis.streamlines import trace
+from napari_scfm.analysis.attention.null import closed_form, stratify
+from napari_scfm.analysis.streams.streamlines import trace
 from napari_scfm.models.attention import Attention, Block
 
 PLOTS = {"random400": (1, 5, 400), "flow900": (5,), "attention300": (5, 300)}
