@@ -111,8 +111,9 @@ def ribbons(
         Full width of a strip at its head, where the field is strongest.
     strength
         (m,) per line, e.g. from
-        :func:`~napari_scfm.analysis.streams.streamlines.strengths`: makes the strips narrower where it is weak, and is the mesh's value, from 0
-        to 1. Without it the value runs from 0 where a line begins to 1 at its end.
+        :func:`~napari_scfm.analysis.streams.streamlines.strengths`: makes the strips
+        narrower where it is weak, and is the mesh's value, from 0 to 1. Without it the
+        value runs from 0 where a line begins to 1 at its end.
     scale
         (points,) factor of the width at each point of all lines.
     rim
