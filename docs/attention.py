@@ -53,9 +53,9 @@ def main() -> None:
     finish(bench)
     streams(viewer, bench, asked.out)
     if not asked.brief:
-        laxer(viewer, bench, asked.out)
         one_cell(viewer, bench, asked.out)
         checks(viewer, bench, asked.out)
+        everywhere(viewer, bench, asked.out)
 
 
 def options() -> argparse.Namespace:
@@ -88,24 +88,18 @@ def streams(viewer: Viewer, bench: Workbench, out: Path) -> None:
     rest(0.5)
 
 
-def laxer(viewer: Viewer, bench: Workbench, out: Path) -> None:
-    """Ask for a null that a gradient of expression beats; colour by the sender."""
+def everywhere(viewer: Viewer, bench: Workbench, out: Path) -> None:
+    """Ask for all cells, where a gradient of expression beats chance."""
     step = bench.attention
-    null = step.asking.null
-    null.setCurrentIndex(null.findData("keys"))
+    partners, colour = step.asking.partners, step.look.colour
+    partners.setCurrentIndex(partners.findData("all"))
     press(step, "Draw streams")
     finish(bench)
-    step.look.colour.setCurrentIndex(step.look.colour.findData("sender"))
+    colour.setCurrentIndex(colour.findData("sender"))
     rest(1)
-    scroll(bench, step.shares)
-    photo(viewer, out / "3_keys.png")
-    print(bench.context.session.message.text)
     scroll(bench, step.map)
-    times = step.session.stream.table.pivot(
-        index="receiver", columns="sender", values="times"
-    )
-    print(times.round(2).to_string())
-    null.setCurrentIndex(0)
+    photo(viewer, out / "5_all_cells.png")
+    print(step.result.text())
 
 
 def one_cell(viewer: Viewer, bench: Workbench, out: Path) -> None:
@@ -120,7 +114,7 @@ def one_cell(viewer: Viewer, bench: Workbench, out: Path) -> None:
     QTest.keyClick(step.partners.controls.scale, Qt.Key.Key_Down)
     viewer.scene.camera.zoom *= 4
     rest(1)
-    photo(viewer, out / "4_cell.png")
+    photo(viewer, out / "3_cell.png")
     viewer.scene.camera.zoom /= 4
     session.selection = np.zeros(0, dtype=np.int64)
 
@@ -133,7 +127,7 @@ def checks(viewer: Viewer, bench: Workbench, out: Path) -> None:
     finish(bench)
     rest(0.5)
     scroll(bench, step.checks)
-    photo(viewer, out / "5_checks.png")
+    photo(viewer, out / "4_checks.png")
     found = step.session.stream.checks
     print("\n".join(found["sentence"]))
 
