@@ -27,6 +27,7 @@ _HOME = {
     "ReadReport": "slides.report",
     "ScfmError": "errors",
     "Slide": "slides.slide",
+    "annotate": "analysis.annotate",
     "attention_field": "analysis.attention_field",
     "cluster": "analysis.clusters",
     "export_figure": "figures.export",
@@ -52,6 +53,7 @@ _HOME = {
 __all__ = sorted([*_HOME, "__version__"])
 
 if TYPE_CHECKING:
+    from napari_scfm.analysis.annotate import annotate
     from napari_scfm.analysis.attention_field import AttentionField, attention_field
     from napari_scfm.analysis.clusters import cluster
     from napari_scfm.analysis.streamlines import streamlines

@@ -1,0 +1,157 @@
+"""What is told of cells: a type each, how sure it is, and the scores of all types."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import pandas as pd
+
+from napari_scfm.analysis.celltypes.agreement import UNKNOWN, agreement
+from napari_scfm.errors import SpecError, counted
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from numpy.typing import ArrayLike, NDArray
+
+    from napari_scfm.analysis.celltypes.agreement import Agreement
+
+
+@dataclass(frozen=True, eq=False)
+class Annotation:
+    """Told cell types.
+
+    Attributes
+    ----------
+    cells
+        Names of the cells, in table order.
+    classes
+        Names of the types that could be told.
+    scores
+        (cells, classes) float32; what they mean differs, see ``about``.
+    confidence
+        (cells,) float32 in 0..1, of the best type, also where it is not told.
+    threshold
+        Below this confidence a cell is told "unknown".
+    about
+        Plain values: ``by``, ``score``, what told them and with which settings.
+    notes
+        Sentences: genes and types that were left out, cells unlike any reference.
+    """
+
+    cells: pd.Index
+    classes: tuple[str, ...]
+    scores: NDArray[np.float32]
+    confidence: NDArray[np.float32]
+    threshold: float = 0.0
+    about: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def best(self) -> NDArray[np.intp]:
+        """(cells,) the type with the highest score, as a place in ``classes``."""
+        return np.asarray(self.scores.argmax(axis=1))
+
+    @property
+    def told(self) -> NDArray[np.bool_]:
+        """(cells,) whether a type is told: the confidence reaches the threshold."""
+        # a cell of which nothing at all is known has confidence 0
+        return (self.confidence >= self.threshold) & (self.confidence > 0)
+
+    @property
+    def labels(self) -> pd.Categorical[str]:
+        """(cells,) told types; "unknown" is the last category, where it is used."""
+        unknown = ~self.told
+        names = list(self.classes)
+        if unknown.any() and UNKNOWN not in names:
+            names.append(UNKNOWN)
+        codes = self.best.copy()
+        if unknown.any():
+            codes[unknown] = names.index(UNKNOWN)
+        said: Any = pd.Categorical.from_codes(codes, categories=pd.Index(names))
+        return cast("pd.Categorical[str]", said)
+
+    @property
+    def sentence(self) -> str:
+        """What was told, in words."""
+        known = int(self.told.sum())
+        used = len(np.unique(self.best[self.told]))
+        text = f"{counted(known, 'cell is', 'cells are')} told one of "
+        text += f"{counted(used, 'type')}"
+        left = len(self.cells) - known
+        if left:
+            text += f", {left} are {UNKNOWN} (confidence below {self.threshold:g})"
+        return f"{text}."
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return ``label`` (categorical), ``confidence`` and ``best`` of each cell."""
+        return pd.DataFrame(
+            {
+                "label": self.labels,
+                "confidence": self.confidence,
+                "best": pd.Categorical.from_codes(
+                    self.best, categories=pd.Index(self.classes)
+                ),
+            },
+            index=self.cells,
+        )
+
+    def above(self, threshold: float) -> Annotation:
+        """Return the same with another threshold; nothing is computed again.
+
+        Raises
+        ------
+        SpecError
+            If it is not in 0..1.
+        """
+        if not 0 <= threshold <= 1:
+            raise SpecError(
+                f"The threshold of confidence is {threshold:g}; it must lie in 0..1.",
+                "0 tells every cell, 1 hardly any.",
+            )
+        return replace(self, threshold=float(threshold))
+
+    def agreement(self, truth: ArrayLike | pd.Series) -> Agreement:
+        """Score the told types against known ones; see :func:`.agreement.agreement`.
+
+        Raises
+        ------
+        SpecError
+            If no cell has a known type, or the lengths differ.
+        """
+        return agreement(truth, self.labels, self.classes)
+
+    def to_obs(self, table: AnnData, key: str) -> None:
+        """Write types, confidence and scores into a table.
+
+        ``obs[key]`` (categorical), ``obs[key + "_confidence"]``,
+        ``obsm[key + "_scores"]`` (a data frame, one column per type).
+
+        Parameters
+        ----------
+        table
+            The cells that were annotated.
+        key
+            Column of ``obs``.
+
+        Raises
+        ------
+        SpecError
+            If the table holds other cells.
+        """
+        if not table.obs_names.equals(self.cells):
+            raise SpecError(
+                f"The types were told of {counted(len(self.cells), 'cell')} that are "
+                f"not the table's {table.n_obs}.",
+                "Write them to the table that was annotated.",
+            )
+        labels = self.labels.remove_unused_categories()
+        table.obs[key] = pd.Categorical(labels)
+        # colours of an older column of that name would belong to other types
+        table.uns.pop(f"{key}_colors", None)
+        table.obs[f"{key}_confidence"] = self.confidence
+        names = [str(name) for name in self.classes]
+        table.obsm[f"{key}_scores"] = pd.DataFrame(
+            self.scores, index=table.obs_names, columns=pd.Index(names)
+        )
