@@ -187,7 +187,8 @@ def _nearest(
     for start in range(0, n, _CHUNK):
         report(progress, start, n, "nearest neighbours")
         rows = np.arange(start, min(start + _CHUNK, n))
-        parts.append(_others(*tree.kneighbors(points[rows], k + 1), rows))
+        distance, index = tree.kneighbors(points[rows], k + 1)
+        parts.append(_others(distance, index, rows))
     report(progress, n, n, "nearest neighbours")
     distances, indices = zip(*parts, strict=True)
     return np.concatenate(distances), np.concatenate(indices)
