@@ -78,8 +78,8 @@ def colours(column: str) -> str:
 def told(source: str) -> str:
     """``obs``: the cell type that a model, reference or marker list tells.
 
-    How sure that is stands in ``<key>_confidence``, the scores of all types in
-    ``obsm["<key>_scores"]``.
+    How sure that is stands in ``<key>_confidence``; the scores of all types stand in
+    ``obsm["<key>_scores"]``, their names in ``uns["<key>_classes"]``.
     """
     return f"{slug(source)}_cell_type"
 

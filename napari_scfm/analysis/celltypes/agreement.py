@@ -63,12 +63,24 @@ class Agreement:
     n_unlabelled: int
 
     @property
+    def scores(self) -> dict[str, float]:
+        """The row "told" of the summary."""
+        return self._scores("told")
+
+    @property
+    def comparable(self) -> bool:
+        """Whether any type that could be told is named as a known one."""
+        return bool(self.per_class["shared"].any())
+
+    @property
     def sentence(self) -> str:
         """The scores in words, beside those of the most common class."""
-        told, most = (
-            dict(zip(self.summary, self.summary.loc[name], strict=True))
-            for name in ("told", MAJORITY)
-        )
+        told, most = self.scores, self._scores(MAJORITY)
+        if not self.comparable:
+            return (
+                "No told type is named as a known one, so scores by name say nothing; "
+                "the confusion shows which is which."
+            )
         text = (
             f"Of {int(told['n_cells'])} cells with a known type "
             f"{told['accuracy']:.1%} are right (always the most common: "
@@ -83,6 +95,10 @@ class Agreement:
                 f"the others {told['accuracy_told']:.1%} are right."
             )
         return text
+
+    def _scores(self, row: str) -> dict[str, float]:
+        values = self.summary.loc[row].to_numpy(dtype=float)
+        return dict(zip(map(str, self.summary.columns), values.tolist(), strict=True))
 
 
 def known_labels(values: ArrayLike | pd.Series) -> tuple[NDArray[np.str_], Bools]:
@@ -174,7 +190,7 @@ def agreement(
     scores = per_class(table)
     scores["shared"] = scores.index.isin(shared) & (scores["n_known"] > 0)
     summary = pd.DataFrame(
-        {"told": _row(table, shared), MAJORITY: _row(always, [most])}
+        {"told": _row(table, shared), MAJORITY: _row(always, shared)}
     ).T
     whole = ["n_cells", "n_unknown"]
     summary[whole] = summary[whole].astype(int)

@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 
 from napari_scfm.analysis.celltypes.agreement import UNKNOWN, agreement
+from napari_scfm.analysis.groups.colours import categorical
+from napari_scfm.analysis.groups.grouping import Grouping
 from napari_scfm.errors import SpecError, counted
 
 if TYPE_CHECKING:
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from napari_scfm.analysis.celltypes.agreement import Agreement
+
+
+GREY = 153 / 255
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,11 +127,29 @@ class Annotation:
         """
         return agreement(truth, self.labels, self.classes)
 
+    def grouping(self, key: str) -> Grouping:
+        """Return the told types as classes, to merge, rename and correct by hand.
+
+        Classes without a cell are left out; "unknown" is the last one, grey.
+
+        Parameters
+        ----------
+        key
+            Column of ``obs``.
+        """
+        labels = self.labels
+        names = [str(name) for name in labels.categories]
+        rgba = categorical(len(names))
+        if UNKNOWN in names:
+            rgba[names.index(UNKNOWN), :3] = GREY
+        return Grouping.of(key, labels.codes, names, rgba, self._made)
+
     def to_obs(self, table: AnnData, key: str) -> None:
         """Write types, confidence and scores into a table.
 
-        ``obs[key]`` (categorical), ``obs[key + "_confidence"]``,
-        ``obsm[key + "_scores"]`` (a data frame, one column per type).
+        ``obs[key]`` (categorical) and ``uns[key + "_colors"]`` as scanpy has them,
+        ``obs[key + "_confidence"]``, ``obsm[key + "_scores"]`` (cells, classes) and
+        ``uns[key + "_classes"]``, the names of its columns.
 
         Parameters
         ----------
@@ -146,12 +169,14 @@ class Annotation:
                 f"not the table's {table.n_obs}.",
                 "Write them to the table that was annotated.",
             )
-        labels = self.labels.remove_unused_categories()
-        table.obs[key] = pd.Categorical(labels)
-        # colours of an older column of that name would belong to other types
-        table.uns.pop(f"{key}_colors", None)
+        self.grouping(key).to_obs(table)
         table.obs[f"{key}_confidence"] = self.confidence
-        names = [str(name) for name in self.classes]
-        table.obsm[f"{key}_scores"] = pd.DataFrame(
-            self.scores, index=table.obs_names, columns=pd.Index(names)
-        )
+        table.obsm[f"{key}_scores"] = self.scores
+        table.uns[f"{key}_classes"] = np.array(self.classes, dtype=object)
+
+    @property
+    def _made(self) -> str:
+        """How the types were told, in a sentence."""
+        by, model = self.about.get("by", ""), self.about.get("model", "")
+        way = f"Told by {by}" + (f", {model}" if model else "")
+        return f"{way}; unknown below a confidence of {self.threshold:g}."
