@@ -75,14 +75,59 @@ def cluster_graph(
     ----------
     graph
         (cells, cells), symmetric, from :func:`neighbour_graph` or
-        :func:`napari_scfm.analysis.domains.domain_graph`.
+        :func:`napari_scfm.analysis.domains.domain_graph`. To ask one graph again and
+        again, keep its :class:`Network`.
     resolution, seed
         See :func:`cluster`, which this answers like.
     """
-    _check_resolution(resolution)
-    if graph.shape[0] < 3:
-        return np.zeros(graph.shape[0], dtype=np.int32)
-    return by_size(_leiden(graph, resolution, seed))
+    return Network(graph).clusters(resolution, seed)
+
+
+class Network:
+    """A graph as igraph holds it: made once, clustered at many resolutions.
+
+    Parameters
+    ----------
+    graph
+        (cells, cells), symmetric, see :func:`cluster_graph`.
+
+    Raises
+    ------
+    MissingExtraError
+        If igraph is not installed.
+    """
+
+    def __init__(self, graph: sparse.csr_array) -> None:
+        try:
+            import igraph
+        except ImportError as error:
+            raise MissingExtraError("igraph", "leiden", "Clustering") from error
+        upper = sparse.triu(graph, k=1).tocoo()
+        edges = np.column_stack([upper.row, upper.col])
+        self._network = igraph.Graph(n=graph.shape[0], edges=edges)
+        self._weights = upper.data.tolist()
+
+    def clusters(self, resolution: float = 1.0, seed: int = 0) -> NDArray[np.int32]:
+        """Return the Leiden cluster of every cell; see :func:`cluster`."""
+        _check_resolution(resolution)
+        cells = self._network.vcount()
+        if cells < 3:
+            return np.zeros(cells, dtype=np.int32)
+        import igraph
+
+        # igraph draws from one generator of the whole process: lend it ours, and give
+        # back its default, the random module
+        igraph.set_random_number_generator(random.Random(seed))
+        try:
+            found = self._network.community_leiden(
+                objective_function="modularity",
+                weights=self._weights,
+                resolution=resolution,
+                n_iterations=2,
+            )
+        finally:
+            igraph.set_random_number_generator(random)
+        return by_size(found.membership)
 
 
 def neighbour_graph(
@@ -220,28 +265,3 @@ def _fuzzy(distance: NDArray[np.float64]) -> NDArray[np.float64]:
     floor = 1e-3 * distance.mean(axis=1)
     sigma = np.maximum(high, np.maximum(floor, 1e-12))
     return np.asarray(np.exp(-beyond / sigma[:, None]))
-
-
-def _leiden(graph: sparse.csr_array, resolution: float, seed: int) -> list[int]:
-    try:
-        import igraph
-    except ImportError as error:
-        raise MissingExtraError("igraph", "leiden", "Clustering") from error
-
-    upper = sparse.triu(graph, k=1).tocoo()
-    network = igraph.Graph(
-        n=graph.shape[0], edges=np.column_stack([upper.row, upper.col])
-    )
-    # igraph draws from one generator of the whole process: lend it ours, and give
-    # back its default, the random module
-    igraph.set_random_number_generator(random.Random(seed))
-    try:
-        found = network.community_leiden(
-            objective_function="modularity",
-            weights=upper.data.tolist(),
-            resolution=resolution,
-            n_iterations=2,
-        )
-    finally:
-        igraph.set_random_number_generator(random)
-    return list(found.membership)

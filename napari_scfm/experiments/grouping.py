@@ -7,10 +7,11 @@ where none is said: 1 for clusters, 0.4 for domains, which are fewer.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from napari_scfm import keys
-from napari_scfm.analysis.clusters import cluster_graph, neighbour_graph
+from napari_scfm.analysis.clusters import Network, neighbour_graph
 from napari_scfm.analysis.domains import domain_graph
 from napari_scfm.analysis.groups.grouping import Grouping
 from napari_scfm.errors import ScfmError
@@ -44,6 +45,11 @@ class CellGraph:
     graph: sparse.csr_array
     of: str
     domains: float | None = None
+
+    @cached_property
+    def network(self) -> Network:
+        """The graph as Leiden reads it, made when it is first asked for."""
+        return Network(self.graph)
 
     @property
     def key(self) -> str:
@@ -140,7 +146,7 @@ def grouped(
     """
     report(progress, 0, 1, "Leiden")
     value = cells.resolution if resolution is None else resolution
-    labels = cluster_graph(cells.graph, value, seed)
+    labels = cells.network.clusters(value, seed)
     made = Grouping.of(key or cells.key, labels, about=_about(cells, value, seed))
     report(progress, 1, 1, "clustered")
     return made if before is None else made.coloured_as(before)
