@@ -28,6 +28,9 @@ COMPONENTS = 30
 MOST_SHARE = 0.5
 """A column with more classes than this share of its cells holds no classes."""
 
+_ROWS = 10_000
+"""Cells that are made dense at once."""
+
 FEW_GENES = 10
 """Below so many shared genes a note warns."""
 
@@ -85,9 +88,8 @@ def tell_by_reference(
     table, reference, notes = shared_genes(table, reference)
     cells, theirs = _points(table, reference, model, progress)
     classes, codes = np.unique(words[known], return_inverse=True)
-    votes = vote(
-        cells, theirs[known], codes, len(classes), k, _own(table, reference, known)
-    )
+    own = _own(table, reference, known)
+    votes = vote(cells, theirs[known], codes, len(classes), k, own, progress)
     empty = np.asarray(table.X.sum(axis=1)).ravel() == 0
     shares = np.where(empty[:, None], np.float32(0), votes.shares)
     notes += _said(votes, known, empty)
@@ -149,18 +151,24 @@ def principal(
 
     Log-normalised to the reference's median depth, genes standardised over both.
     """
-    from sklearn.decomposition import PCA
+    from scipy.linalg import eigh
 
     depth = np.asarray(reference.X.sum(axis=1)).ravel()
     filled = depth[depth > 0]
     to = float(np.median(filled)) if len(filled) else 1.0
     values = log_normalised(sparse.vstack([table.X, reference.X], format="csr"), to)
     mean, spread = moments(values)
-    dense = (values.toarray() - mean.astype(np.float32)) / (spread + QUIET).astype(
-        np.float32
-    )
-    count = min(COMPONENTS, *dense.shape)
-    points = PCA(count, svd_solver="covariance_eigh").fit_transform(dense)
+    spread = spread + QUIET
+    product = np.zeros((len(mean), len(mean)))
+    for start in range(0, values.shape[0], _ROWS):
+        some = values[start : start + _ROWS].toarray()
+        product += some.T @ some
+    covariance = product / max(values.shape[0], 1) - np.outer(mean, mean)
+    covariance /= np.outer(spread, spread)
+    most = len(mean) - 1
+    first = max(most + 1 - COMPONENTS, 0)
+    axes = eigh(covariance, subset_by_index=[first, most])[1] / spread[:, None]
+    points = values @ axes - mean @ axes
     return _unit(points[: table.n_obs]), _unit(points[table.n_obs :])
 
 

@@ -13,14 +13,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_scfm.progress import report
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from sklearn.neighbors import NearestNeighbors
+
+    from napari_scfm.progress import ProgressCallback
 
 TIE = 1e-3
 """How much less the farthest vote counts than the nearest."""
 
 FAR = 0.99
 """Quantile of the distances within the reference beyond which a cell lies far."""
+
+_ROWS = 5_000
+"""Cells that are asked about at once, so that it can be stopped."""
 
 _SOME = 2_000
 """Reference cells whose own distances say what is far."""
@@ -50,6 +58,7 @@ def vote(
     classes: int,
     k: int = 5,
     own: NDArray[np.intp] | None = None,
+    progress: ProgressCallback | None = None,
 ) -> Votes:
     """Let the k nearest reference cells vote.
 
@@ -67,14 +76,15 @@ def vote(
         Votes; fewer where the reference is smaller.
     own
         (cells,) which reference cell each cell is itself, -1 for none.
+    progress
+        Told after some thousand cells.
     """
     from sklearn.neighbors import NearestNeighbors
 
     apart = own is not None and bool((own >= 0).any())
     k = max(1, min(k, len(reference) - apart))
-    search = NearestNeighbors(n_neighbors=k).fit(reference)
-    taken = min(k + apart, len(reference))
-    distance, index = search.kneighbors(cells, taken)
+    search = NearestNeighbors(n_neighbors=min(k + apart, len(reference)))
+    distance, index = _nearest(cells, search.fit(reference), progress)
     if apart and own is not None:
         distance, index = _without(distance, index, own, k)
     weight = 1 - TIE * np.arange(k) / k
@@ -88,6 +98,20 @@ def vote(
     among = within.kneighbors(reference[::step])[0][:, -1]
     far = distance[:, -1] > np.quantile(among, FAR)
     return Votes(shares.astype(np.float32), np.asarray(far))
+
+
+def _nearest(
+    cells: NDArray[np.floating],
+    search: NearestNeighbors,
+    progress: ProgressCallback | None,
+) -> tuple[NDArray[np.floating], NDArray[np.intp]]:
+    """Return distances and positions of the neighbours, nearest first."""
+    found = []
+    for start in range(0, max(len(cells), 1), _ROWS):
+        found.append(search.kneighbors(cells[start : start + _ROWS]))
+        report(progress, min(start + _ROWS, len(cells)), len(cells), "Voting")
+    distance, index = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return distance, index
 
 
 def _without(

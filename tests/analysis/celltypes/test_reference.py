@@ -149,3 +149,32 @@ def test_a_reference_of_other_genes_is_refused(cells, labelled):
     labelled.var_names = [f"other{i}" for i in range(labelled.n_vars)]
     with pytest.raises(SpecError, match=r"shares no gene.*other0.*g00"):
         scfm.annotate(cells, by="reference", reference=labelled)
+
+
+def test_voting_tells_how_far_it_is_and_can_be_stopped(cells, labelled):
+    seen = []
+    scfm.annotate(cells, by="reference", reference=labelled, progress=seen.append)
+    assert (seen[-1].done, seen[-1].total) == (90, 90)
+
+    def stop(_):
+        raise scfm.Cancelled
+
+    with pytest.raises(scfm.Cancelled):
+        scfm.annotate(cells, by="reference", reference=labelled, progress=stop)
+
+
+def test_components_are_those_of_scikit_learn(cells, labelled):
+    from sklearn.decomposition import PCA
+
+    from napari_scfm.analysis.celltypes import nearest
+
+    mine, theirs = nearest.principal(cells, labelled)
+    counts = np.vstack([cells.X.toarray(), labelled.X.toarray()])
+    depth = counts.sum(1, keepdims=True)
+    to = np.median(labelled.X.toarray().sum(1))
+    logs = np.log1p(counts / depth * to)
+    z = (logs - logs.mean(0)) / (logs.std(0) + 0.05)
+    expected = PCA(30, svd_solver="covariance_eigh").fit_transform(z)
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    both = np.vstack([mine, theirs])
+    np.testing.assert_allclose(both @ both.T, expected @ expected.T, atol=1e-4)
