@@ -142,6 +142,9 @@ def annotate(
     if known is not None:
         found = told.agreement(known[1])
         print_agreement(known[0], found)
+        if found.comparable:
+            typer.echo("\nWhat --threshold would tell, and how much of it is right:")
+            typer.echo(told.thresholds(known[1]).T.to_string(float_format="%.3f"))
     column = store_annotation(table, told, options, key, found)
     if confusion and found is not None:
         write_confusion(found, confusion)

@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import pandas as pd
 
-from napari_scfm.analysis.celltypes.agreement import UNKNOWN, agreement
+from napari_scfm.analysis.celltypes.agreement import (
+    UNKNOWN,
+    agreement,
+    known_labels,
+)
 from napari_scfm.analysis.groups.colours import categorical
 from napari_scfm.analysis.groups.grouping import Grouping
 from napari_scfm.errors import SpecError, counted
@@ -126,6 +130,28 @@ class Annotation:
             If no cell has a known type, or the lengths differ.
         """
         return agreement(truth, self.labels, self.classes)
+
+    def thresholds(self, truth: ArrayLike | pd.Series) -> pd.DataFrame:
+        """Return how many cells each threshold tells, and how many of these are right.
+
+        Parameters
+        ----------
+        truth
+            (cells,) known types; cells without one are left out.
+
+        Returns
+        -------
+        Threshold (0 to 0.9, index) -> ``told`` (share of the cells) and ``right``
+        (share of these; NaN where none is told).
+        """
+        known, there = known_labels(truth)
+        right = known == np.array(self.classes, dtype=str)[self.best]
+        rows = {}
+        for step in range(10):
+            told = there & self.above(step / 10).told
+            share = float(right[told].mean()) if told.any() else float("nan")
+            rows[step / 10] = {"told": told.sum() / max(there.sum(), 1), "right": share}
+        return pd.DataFrame.from_dict(rows, orient="index").rename_axis("threshold")
 
     def grouping(self, key: str) -> Grouping:
         """Return the told types as classes, to merge, rename and correct by hand.

@@ -30,6 +30,19 @@ def test_a_threshold_only_takes_types_away(told):
         told.above(1.5)
 
 
+def test_thresholds_weigh_how_many_are_told_against_how_many_are_right(told, cells):
+    truth = cells.obs["cell_type"].astype(object)
+    truth.iloc[:5] = None
+    found = told.thresholds(truth)
+    assert list(found.index) == [step / 10 for step in range(10)]
+    assert found.loc[0.0, "told"] == 1
+    assert (np.diff(found["told"]) <= 0).all()
+    scores = told.above(0.8).agreement(truth).scores
+    assert found.loc[0.8, "right"] == pytest.approx(scores["accuracy_told"])
+    told_share = 1 - scores["n_unknown"] / scores["n_cells"]
+    assert found.loc[0.8, "told"] == pytest.approx(told_share)
+
+
 def test_a_table_keeps_what_was_told(told, cells, tmp_path):
     half = told.above(float(np.median(told.confidence)))
     half.to_obs(cells, "types")
