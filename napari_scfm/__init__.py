@@ -19,6 +19,7 @@ _HOME = {
     "ExperimentResult": "experiments.result",
     "ExperimentSpec": "experiments.spec",
     "FieldOfView": "slides.slide",
+    "Grouping": "analysis.groups.grouping",
     "Influence": "experiments.influenced",
     "Mask": "masks.mask",
     "MaskSpec": "masks.spec",
@@ -36,6 +37,7 @@ _HOME = {
     "list_models": "models.hub",
     "load_model": "models.hub",
     "load_result": "experiments.result",
+    "marker_genes": "analysis.groups.markers",
     "mask_cells": "masks.make",
     "mask_dropout": "masks.dropout",
     "mask_entries": "masks.make",
@@ -56,6 +58,8 @@ if TYPE_CHECKING:
     from napari_scfm.analysis.annotate import annotate
     from napari_scfm.analysis.attention_field import AttentionField, attention_field
     from napari_scfm.analysis.clusters import cluster
+    from napari_scfm.analysis.groups.grouping import Grouping
+    from napari_scfm.analysis.groups.markers import marker_genes
     from napari_scfm.analysis.streamlines import streamlines
     from napari_scfm.analysis.type_table import type_table
     from napari_scfm.errors import ScfmError

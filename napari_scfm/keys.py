@@ -43,6 +43,9 @@ UMAP: Final = "X_umap"
 UNS: Final = "napari_scfm"
 """``uns``: model, sha256, versions, seed and mask of what was written."""
 
+GROUPINGS: Final = "groupings"
+"""In ``uns["napari_scfm"]``: column -> how its groups were made."""
+
 ENSEMBL: Final = "ensembl_id"
 """``var``: Ensembl gene id, where known."""
 

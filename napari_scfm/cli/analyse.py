@@ -6,7 +6,7 @@ Each writes an .h5ad with the slide's cells and the result under scverse's keys.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -152,8 +152,14 @@ def embedded(
         )
     info = load_model(model, "cpu").info
     table.obsm[keys.embedding(info.name)] = values
-    table.uns[keys.UNS] = provenance(info)
+    table.uns[keys.UNS] = provenance(info, **groupings_of(table))
     return table, info.name
+
+
+def groupings_of(table: AnnData) -> dict[str, Any]:
+    """Return what a table says of groups that it holds, to be kept in a new entry."""
+    said = table.uns.get(keys.UNS, {}).get(keys.GROUPINGS)
+    return {keys.GROUPINGS: said} if said else {}
 
 
 def _refuse_unknown(values: np.ndarray, genes: list[str], model: str) -> None:

@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from napari_scfm import keys
-from napari_scfm.cli.analyse import Fovs, embedded, loaded_table, write_table
+from napari_scfm.cli.analyse import (
+    Fovs,
+    embedded,
+    groupings_of,
+    loaded_table,
+    write_table,
+)
 from napari_scfm.cli.options import (
     Device,
     Model,
@@ -167,7 +173,7 @@ def _ready(path: Path, fov: str, out: Path, on: str) -> tuple[AnnData, str, str]
             f"The table has no embedding {on!r}.",
             f"Its obsm has {named(sorted(table.obsm)) or 'nothing'}; or say `pca`.",
         )
-    table.uns[keys.UNS] = {"versions": versions()}
+    table.uns[keys.UNS] = {"versions": versions(), **groupings_of(table)}
     return table, place.removeprefix("X_"), place
 
 

@@ -120,6 +120,9 @@ def test_an_embedding_that_is_there_is_clustered_without_a_model(
     assert ended.status == 0, ended.err
     one, two = ad.read_h5ad(written / "out.h5ad"), ad.read_h5ad(out)
     assert list(two.obs["cellplm_mini_domain"]) == list(one.obs["niche"])
+    # what was there is still there
+    assert list(two.uns["niche_colors"]) == list(one.uns["niche_colors"])
+    assert set(two.uns["napari_scfm"]["groupings"]) == {"niche", "cellplm_mini_domain"}
     sizes = one.obs["niche"].value_counts()
     assert f"domain 0: {sizes['0']} cells" in ended.out
 

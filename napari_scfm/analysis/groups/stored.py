@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
 
-ABOUT = "groupings"
-"""``uns["napari_scfm"]``: column -> how it was made."""
-
 
 def to_obs(grouping: Grouping, table: AnnData) -> None:
     """Write a grouping to ``obs`` and its colours to ``uns``; in no class = missing.
@@ -46,7 +43,10 @@ def to_obs(grouping: Grouping, table: AnnData) -> None:
     table.uns[keys.colours(grouping.key)] = np.array(hexes(grouping.colours))
     if grouping.about:
         ours = dict(table.uns.get(keys.UNS, {}))
-        ours[ABOUT] = {**ours.get(ABOUT, {}), grouping.key: grouping.about}
+        ours[keys.GROUPINGS] = {
+            **ours.get(keys.GROUPINGS, {}),
+            grouping.key: grouping.about,
+        }
         table.uns[keys.UNS] = ours
 
 
@@ -79,7 +79,7 @@ def from_obs(table: AnnData, column: str) -> Grouping:
     left = iter(free[:, :3].tolist())
     for place, colour in enumerate(known):
         colours[place, :3] = colour or next(left)
-    about = table.uns.get(keys.UNS, {}).get(ABOUT, {}).get(column, "")
+    about = table.uns.get(keys.UNS, {}).get(keys.GROUPINGS, {}).get(column, "")
     names = [str(category) for category in found.categories]
     return Grouping.of(column, np.asarray(found.codes), names, colours, str(about))
 
