@@ -249,7 +249,8 @@ class _Run:
         self.stored += [f"uns['{layer}_moranI']"] if layer else []
         shown = [name for name in ("I", "q_value", "I_predicted") if name in made]
         self.lines.append(f"Moran's I ({self._graph.about}), the largest:")
-        self.lines.append(made[shown].head(TOP).to_string(float_format="%.3g"))
+        first = made[shown].head(TOP).to_string(float_format=_short)
+        self.lines.append(first)
         if layer:
             self.lines.append(
                 "Predictions are smoother than counts: a larger I is not a better one."
@@ -275,6 +276,11 @@ class _Run:
         rows = made.rows[shown].head(TOP)
         self.lines.append(f"{listed.name}: {made.sentence}")
         self.lines.append(rows.to_string(index=False, float_format="%.3g"))
+
+
+def _short(value: float) -> str:
+    """Return a number; what no test can show is a limit."""
+    return "< 1e-15" if abs(value) < 1e-15 else f"{value:.3g}"
 
 
 def _told(made: Enrichment) -> list[str]:

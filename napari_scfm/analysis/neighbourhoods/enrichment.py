@@ -182,7 +182,8 @@ def enrichment(
             f"No two cells of {kinds.key} are neighbours: {graph.about}.",
             "Ask for a larger radius.",
         )
-    report(progress, 0, permutations, "Shuffling kinds of cells")
+    # one call, which says nothing until it ends
+    report(progress, 0, 0, "Shuffling kinds of cells")
     zscore, counts = _squidpy(table, kinds, known, part, (permutations, seed))
     report(progress, permutations, permutations, "Shuffling kinds of cells")
     expected = _expected(part, codes, len(kinds.names))

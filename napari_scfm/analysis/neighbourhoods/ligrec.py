@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from napari_scfm.progress import ProgressCallback
 
-_BLOCK = 100
+_BLOCK = 200
 """Permutations between two reports."""
 
 _SIDES = ("source", "target")
@@ -157,7 +157,7 @@ def ligand_receptor_test(
     threshold
         Share of the cells of a kind in which a gene must be found.
     progress
-        Told after every 100 shuffles.
+        Told after every 200 shuffles.
 
     Raises
     ------
