@@ -228,11 +228,8 @@ def _made(
     about: dict[str, Any],
     notes: tuple[str, ...],
 ) -> Annotation:
-    best = scores.argmax(axis=1)
-    confidence = shares[np.arange(len(shares)), best]
-    return Annotation(
-        table.obs_names.copy(), classes, scores, confidence, about=about, notes=notes
-    )
+    cells = table.obs_names.copy()
+    return Annotation(cells, classes, scores, shares, about=about, notes=notes)
 
 
 def _visible(table: AnnData, mask: Mask | None) -> AnnData:

@@ -13,7 +13,10 @@ from napari_scfm.cli.options import Device, OutTable, Precision, SlidePath
 from napari_scfm.errors import ScfmError, named
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from napari_scfm.analysis.celltypes.agreement import Agreement
+    from napari_scfm.analysis.celltypes.annotation import Annotation
 
 HEAD = "head"
 PRINTED = [
@@ -93,6 +96,15 @@ def annotate(
             show_default=False,
         ),
     ] = None,
+    names: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.csv",
+            help="Other names of types, columns from and to; told and known types are "
+            "renamed, and types of one name become one.",
+            show_default=False,
+        ),
+    ] = None,
     fov: Fovs = "",
     device: Device = "auto",
     precision: Precision = "auto",
@@ -118,11 +130,18 @@ def annotate(
     if by not in BY:
         raise ScfmError(f"Types are told by {named(BY)}, not by {by!r}.", "Choose one.")
     options = AnnotationOptions(
-        by, model, reference or "", labels, markers or "", k, threshold
+        by,
+        model,
+        reference or "",
+        labels,
+        markers or "",
+        k,
+        threshold,
+        names or "",
     )
     check_csv(confusion)
     table = loaded_table(path, fov, out)
-    known = known_types(table, truth)
+    known = known_types(table, truth, options.names)
     if confusion and known is None:
         raise ScfmError(
             "No cell has a known type, so there is no confusion to write.",
@@ -132,23 +151,31 @@ def annotate(
         told = annotate_slide(
             table, options, device=device, precision=precision, progress=progress
         )
+    found = print_told(told, known)
+    column = store_annotation(table, told, options, key, found)
+    if confusion and found is not None:
+        write_confusion(found, confusion)
+    write_table(table, out, f"obs['{column}'], obs['{column}_confidence']")
+
+
+def print_told(
+    told: Annotation, known: tuple[str, np.ndarray] | None
+) -> Agreement | None:
+    """Print what was told, and its scores where types are known."""
     for note in told.notes:
         typer.echo(note, err=True)
     typer.echo(told.sentence)
     for name, count in told.to_frame()["label"].value_counts().items():
         if count:
             typer.echo(f"{count:>8}  {name}")
-    found = None
-    if known is not None:
-        found = told.agreement(known[1])
-        print_agreement(known[0], found)
-        if found.comparable:
-            typer.echo("\nWhat --threshold would tell, and how much of it is right:")
-            typer.echo(told.thresholds(known[1]).T.to_string(float_format="%.3f"))
-    column = store_annotation(table, told, options, key, found)
-    if confusion and found is not None:
-        write_confusion(found, confusion)
-    write_table(table, out, f"obs['{column}'], obs['{column}_confidence']")
+    if known is None:
+        return None
+    found = told.agreement(known[1])
+    print_agreement(known[0], found)
+    if found.comparable:
+        typer.echo("\nWhat --threshold would tell, and how much of it is right:")
+        typer.echo(told.thresholds(known[1]).T.to_string(float_format="%.3f"))
+    return found
 
 
 def print_agreement(column: str, found: Agreement) -> None:

@@ -8,7 +8,7 @@ view, a model reads it by them, else as one bag.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +55,8 @@ class AnnotationOptions:
         Reference cells that vote.
     threshold
         Confidence below which a cell is told "unknown".
+    names
+        A .csv with the columns from and to, other names of types; "" for none.
     """
 
     by: By = "head"
@@ -64,6 +66,7 @@ class AnnotationOptions:
     markers: str | Path = ""
     k: int = NEAREST
     threshold: float = 0.0
+    names: str | Path = ""
 
     def __post_init__(self) -> None:
         if found := self.problems():
@@ -152,15 +155,8 @@ def annotate_slide(
     about = found.about | {k: Path(p).name for k, p in files.items() if p}
     # the file's own sentence on shared genes says the same with its name
     own = [note for note in found.notes if not (notes and "are measured in" in note)]
-    return Annotation(
-        found.cells,
-        found.classes,
-        found.scores,
-        found.confidence,
-        found.threshold,
-        about,
-        (*notes, *own),
-    )
+    told = replace(found, about=about, notes=(*notes, *own))
+    return told.renamed(read_names(options.names)) if options.names else told
 
 
 def read_labelled(
@@ -212,6 +208,32 @@ def read_labelled(
     return cells, notes
 
 
+def read_names(path: str | Path) -> dict[str, str]:
+    """Read other names of types from a .csv with the columns ``from`` and ``to``.
+
+    Raises
+    ------
+    SpecError
+        If it cannot be read, has other columns, or renames one type twice.
+    """
+    import pandas as pd
+
+    path = Path(path).expanduser()
+    action = "Give a CSV with the columns from and to: one type and its new name a row."
+    try:
+        rows = pd.read_csv(path, dtype=str).dropna()
+    except (OSError, ValueError) as error:
+        raise SpecError(f"The names of types {path} cannot be read.", action) from error
+    if not {"from", "to"} <= set(rows.columns):
+        columns = named(rows.columns, 8)
+        raise SpecError(f"{path} has the columns {columns}, not from and to.", action)
+    before = rows["from"].str.strip()
+    if before.duplicated().any():
+        twice = named(before[before.duplicated()].unique())
+        raise SpecError(f"{path} gives more than one name to {twice}.", action)
+    return dict(zip(before, rows["to"].str.strip(), strict=True))
+
+
 def store_annotation(
     table: AnnData,
     told: Annotation,
@@ -250,7 +272,9 @@ def store_annotation(
     return name
 
 
-def known_types(table: AnnData, column: str = "") -> tuple[str, np.ndarray] | None:
+def known_types(
+    table: AnnData, column: str = "", names: str | Path = ""
+) -> tuple[str, np.ndarray] | None:
     """Return the column of known types and its values; None where there is none.
 
     Parameters
@@ -259,6 +283,9 @@ def known_types(table: AnnData, column: str = "") -> tuple[str, np.ndarray] | No
         Cells.
     column
         Of ``obs``; "" = "cell_type" where it is there and says something.
+    names
+        A .csv of other names, see :func:`read_names`, so that told and known types of
+        one kind meet under one name.
 
     Raises
     ------
@@ -276,6 +303,11 @@ def known_types(table: AnnData, column: str = "") -> tuple[str, np.ndarray] | No
             )
         return None
     values = table.obs[name].astype(object).to_numpy()
+    if names:
+        other = read_names(names)
+        values = (
+            table.obs[name].astype(object).map(lambda v: other.get(v, v)).to_numpy()
+        )
     return (name, values) if column or known_labels(values)[1].any() else None
 
 

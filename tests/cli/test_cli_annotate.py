@@ -84,6 +84,18 @@ def test_other_names_are_not_scored(cli, sample, tmp_path):
     assert ended.status == 0, ended.err
     assert "scores by name say nothing" in ended.out
     assert "majority class" not in ended.out
+    names = tmp_path / "names.csv"
+    names.write_text("from,to\nE,epithelial\ntumour,epithelial\nT,T cell\n")
+    out = tmp_path / "again.h5ad"
+    ended = cli(
+        "annotate", sample, "--fov", "F004", *words, "--names", names, "-o", out
+    )
+    assert ended.status == 0, ended.err
+    assert "majority class" in ended.out
+    typed = ad.read_h5ad(out)
+    assert set(typed.obs["markers_cell_type"]) == {"epithelial", "T cell"}
+    # the known column stays as it was
+    assert "tumour" in set(typed.obs["cell_type"])
 
 
 @pytest.mark.parametrize(
@@ -95,6 +107,7 @@ def test_other_names_are_not_scored(cli, sample, tmp_path):
         (("--by", "markers"), "markers needs a file"),
         (("--by", "markers", "--markers", "absent.csv"), "cannot be read"),
         (("--by", "reference", "--reference", "absent.h5ad"), "is not there"),
+        (("--model", "m", "--names", "absent.csv"), "cannot be read"),
         (("--truth", "kind", "--model", "m"), "no known types 'kind'"),
         (("--model", "m", "--confusion", "c.txt"), ".csv"),
     ],

@@ -18,6 +18,8 @@ from napari_scfm.analysis.groups.grouping import Grouping
 from napari_scfm.errors import SpecError, counted
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from anndata import AnnData
     from numpy.typing import ArrayLike, NDArray
 
@@ -39,8 +41,8 @@ class Annotation:
         Names of the types that could be told.
     scores
         (cells, classes) float32; what they mean differs, see ``about``.
-    confidence
-        (cells,) float32 in 0..1, of the best type, also where it is not told.
+    shares
+        (cells, classes) float32 in 0..1, how sure each type is; rows sum to at most 1.
     threshold
         Below this confidence a cell is told "unknown".
     about
@@ -52,15 +54,20 @@ class Annotation:
     cells: pd.Index
     classes: tuple[str, ...]
     scores: NDArray[np.float32]
-    confidence: NDArray[np.float32]
+    shares: NDArray[np.float32]
     threshold: float = 0.0
     about: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     @property
     def best(self) -> NDArray[np.intp]:
-        """(cells,) the type with the highest score, as a place in ``classes``."""
-        return np.asarray(self.scores.argmax(axis=1))
+        """(cells,) the surest type, as a place in ``classes``."""
+        return np.asarray(self.shares.argmax(axis=1))
+
+    @property
+    def confidence(self) -> NDArray[np.float32]:
+        """(cells,) how sure the surest type is, also where it is not told."""
+        return np.asarray(self.shares.max(axis=1))
 
     @property
     def told(self) -> NDArray[np.bool_]:
@@ -120,6 +127,31 @@ class Annotation:
                 "0 tells every cell, 1 hardly any.",
             )
         return replace(self, threshold=float(threshold))
+
+    def renamed(self, names: Mapping[str, str]) -> Annotation:
+        """Return the same under other names; types that get one name become one.
+
+        Their shares add up, so that a cell that is unsure between two kinds of T cell
+        may be a sure T cell. Scores of votes and of a head add up, too; of marker
+        scores the larger one counts.
+
+        Parameters
+        ----------
+        names
+            Class -> new name; others keep theirs.
+        """
+        new = [names.get(name, name) for name in self.classes]
+        classes = tuple(dict.fromkeys(new))
+        shape = (len(self.cells), len(classes))
+        shares = np.zeros(shape, dtype=np.float32)
+        largest = self.about.get("by") == "markers"
+        scores = np.full(shape, -np.inf if largest else 0.0, dtype=np.float32)
+        add = np.maximum if largest else np.add
+        for at, name in enumerate(new):
+            to = classes.index(name)
+            shares[:, to] += self.shares[:, at]
+            scores[:, to] = add(scores[:, to], self.scores[:, at])
+        return replace(self, classes=classes, shares=shares, scores=scores)
 
     def agreement(self, truth: ArrayLike | pd.Series) -> Agreement:
         """Score the told types against known ones; see :func:`.agreement.agreement`.

@@ -43,6 +43,21 @@ def test_thresholds_weigh_how_many_are_told_against_how_many_are_right(told, cel
     assert found.loc[0.8, "told"] == pytest.approx(told_share)
 
 
+def test_types_of_one_name_become_one(cells, labelled):
+    told = scfm.annotate(cells, by="reference", reference=labelled)
+    one = told.renamed({"alpha": "ab", "beta": "ab", "nobody": "x"})
+    assert one.classes == ("ab", "gamma")
+    np.testing.assert_allclose(one.shares[:, 0], told.shares[:, :2].sum(1), atol=1e-6)
+    np.testing.assert_allclose(one.scores, one.shares)
+    assert (one.confidence >= told.confidence - 1e-6).all()
+
+
+def test_renamed_marker_scores_keep_the_larger(told):
+    one = told.renamed({"alpha": "ab", "beta": "ab"})
+    np.testing.assert_array_equal(one.scores[:, 0], told.scores[:, :2].max(1))
+    assert one.shares.sum(1).max() <= 1
+
+
 def test_a_table_keeps_what_was_told(told, cells, tmp_path):
     half = told.above(float(np.median(told.confidence)))
     half.to_obs(cells, "types")
