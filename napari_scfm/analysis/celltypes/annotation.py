@@ -72,8 +72,10 @@ class Annotation:
     @property
     def told(self) -> NDArray[np.bool_]:
         """(cells,) whether a type is told: the confidence reaches the threshold."""
-        # a cell of which nothing at all is known has confidence 0
-        return (self.confidence >= self.threshold) & (self.confidence > 0)
+        # a cell of which nothing at all is known has confidence 0, and a reference
+        # may hold cells that are "unknown" themselves, by another name
+        named = np.array([name != UNKNOWN for name in self.classes])[self.best]
+        return named & (self.confidence >= self.threshold) & (self.confidence > 0)
 
     @property
     def labels(self) -> pd.Categorical[str]:
@@ -97,7 +99,9 @@ class Annotation:
         text += f"{counted(used, 'type')}"
         left = len(self.cells) - known
         if left:
-            text += f", {left} are {UNKNOWN} (confidence below {self.threshold:g})"
+            text += f", {left} are {UNKNOWN}"
+            if self.threshold:
+                text += f" (confidence below {self.threshold:g})"
         return f"{text}."
 
     def to_frame(self) -> pd.DataFrame:

@@ -50,6 +50,9 @@ def test_types_of_one_name_become_one(cells, labelled):
     np.testing.assert_allclose(one.shares[:, 0], told.shares[:, :2].sum(1), atol=1e-6)
     np.testing.assert_allclose(one.scores, one.shares)
     assert (one.confidence >= told.confidence - 1e-6).all()
+    less = told.renamed({"alpha": "unknown"})
+    assert (less.told == (np.asarray(told.labels) != "alpha")).all()
+    assert set(less.labels[~less.told]) == {"unknown"}
 
 
 def test_renamed_marker_scores_keep_the_larger(told):
