@@ -231,6 +231,7 @@ class _Run:
         from napari_scfm.analysis.neighbourhoods import co_occurrence
 
         made = co_occurrence(self.table, self.key, reach=self.reach, progress=progress)
+        self.about["reach_um"] = self.reach
         self._keep(made, "co-occurrence", made.frame())
         self.stored.append(f"uns['{self.key}_co_occurrence']")
         self.lines.append(
@@ -242,6 +243,7 @@ class _Run:
         from napari_scfm.analysis.neighbourhoods import moran, store_moran
 
         layer = self.layer or None
+        self.about |= {"layer": layer} if layer else {}
         made = moran(self.table, layer=layer, graph=self._graph, progress=progress)
         store_moran(self.table, made, layer)
         self.frames["moran.csv"] = made.reset_index()

@@ -85,6 +85,12 @@ def test_a_square_selects_the_cells_that_lie_beside_one_another(
     assert "macrophage lies beside tumour" in section.map.said.text()
     click_pair(section, "tumour", "tumour")
     assert set(session.selection.tolist()) == beside(session, "tumour", "tumour")
+    for key in (Qt.Key.Key_Down, Qt.Key.Key_Up, Qt.Key.Key_Left, Qt.Key.Key_Return):
+        QTest.keyClick(section.map.map, key)
+    # tumour is the last kind: down leads nowhere
+    assert section.map.map.chosen == ("plasma cell", "plasma cell")
+    there = beside(session, "plasma cell", "plasma cell")
+    assert set(session.selection.tolist()) == there
     assert section.minimumSizeHint().width() <= 300
     with mock.patch.object(
         QFileDialog, "getExistingDirectory", return_value=str(tmp_path)

@@ -50,11 +50,19 @@ class Kinds:
         return pd.Categorical(names[self.codes], categories=list(self.names))
 
     def keep(self, table: AnnData) -> None:
-        """Write the column, so that squidpy's plots find as many kinds as there are."""
+        """Write the column, so that squidpy's plots find as many kinds as there are.
+
+        Colours in ``uns["<key>_colors"]`` stay with their kinds.
+        """
+        old, colours = table.obs.get(self.key), f"{self.key}_colors"
+        given = list(table.uns.get(colours, ()))
+        before = [] if old is None or not hasattr(old, "cat") else old.cat.categories
         table.obs[self.key] = self.column()
-        colours = f"{self.key}_colors"
-        if colours in table.uns and len(table.uns[colours]) < len(self.names):
-            del table.uns[colours]
+        known = dict(zip(map(str, before), given, strict=False))
+        if given and set(self.names) <= set(known):
+            table.uns[colours] = [known[name] for name in self.names]
+        else:
+            table.uns.pop(colours, None)
 
 
 def kinds_of(table: AnnData, key: Any) -> Kinds:
@@ -108,4 +116,14 @@ def _of_column(table: AnnData, key: str) -> tuple[np.ndarray, list[Any]]:
             "Choose a column of cell types or clusters.",
         )
     made = pd.Categorical(column)
+    if not isinstance(column.dtype, pd.CategoricalDtype):
+        # clusters that were written as texts: 2 stands before 10
+        made = made.reorder_categories(sorted(made.categories, key=_counting))
     return np.asarray(made.codes, dtype=np.int64), list(made.categories)
+
+
+def _counting(name: Any) -> tuple[bool, int, str]:
+    """Return a key that sorts numbers as numbers, before words."""
+    text = str(name)
+    whole = text.isascii() and text.isdigit()
+    return not whole, int(text) if whole else 0, text

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from qtpy.QtGui import QHelpEvent, QKeyEvent, QMouseEvent, QPaintEvent
 
 COLORMAP = "purple-green"
-_WIDEST, _LARGEST, _LABELLED, _INSET = 0.36, 26, 9, 0.27
+_WIDEST, _LARGEST, _LABELLED, _INSET = 0.3, 26, 9, 0.27
 _STEPS = {
     Qt.Key.Key_Left: (0, -1),
     Qt.Key.Key_Right: (0, 1),
@@ -98,16 +98,22 @@ class KindMap(QWidget):
         self.setFixedHeight(int(tall) if self._names else 0)
 
     def _left(self) -> int:
+        """Return the room of the names; none where they could not be read."""
         wide = self.fontMetrics().horizontalAdvance
         longest = max((wide(name) for name in self._names), default=0)
-        return int(min(longest + 6, _WIDEST * self.width()))
+        room = int(min(longest + 6, _WIDEST * self.width()))
+        side = (self.width() - room - 2) / max(len(self._names), 1)
+        return room if side >= _LABELLED else 2
+
+    def _named(self) -> bool:
+        return self._left() > 2
 
     def _side(self) -> float:
         room = self.width() - self._left() - 2
         return float(min(room / max(len(self._names), 1), _LARGEST))
 
     def _top(self) -> int:
-        return self._left() if self._side() >= _LABELLED else 4
+        return self._left() if self._named() else 4
 
     def square(self, kind: int, neighbour: int) -> QRectF:
         """Return where a pair is drawn."""
@@ -131,7 +137,7 @@ class KindMap(QWidget):
         painter = QPainter(self)
         self._paint_squares(painter)
         self._paint_scale(painter)
-        if self._side() >= _LABELLED:
+        if self._named():
             self._paint_names(painter)
         painter.end()
 

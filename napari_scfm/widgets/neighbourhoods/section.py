@@ -275,9 +275,9 @@ class NeighbourhoodSection(Section):
         self.context.jobs.run(title, task, deliver)
 
     def _select(self, pair: tuple[str, str]) -> None:
-        self._take(self._map_of, pair, self.map.sentence(*pair))
+        self._take(self._map_of, pair)
 
-    def _take(self, asked: Question | None, pair: Any, said: str) -> None:
+    def _take(self, asked: Question | None, pair: Any) -> None:
         """Select the cells of a pair of kinds that lie beside one another."""
         session = self.session
         if asked is None or asked.choice is None or session.fov is None:
@@ -287,7 +287,7 @@ class NeighbourhoodSection(Section):
         if key in (keys.CELL_TYPE, CLUSTERS) and session.colour_by != "gene":
             session.colour_by = "type" if key == keys.CELL_TYPE else "clusters"
         session.selection = rows
-        session.say(f"{selected_words(len(rows), pair, session.fov.name)} {said}")
+        session.say(selected_words(len(rows), pair, session.fov.name))
 
     def _paint(self, at: int) -> None:
         gene = str(self.ranked["gene"].iloc[at])
@@ -295,7 +295,7 @@ class NeighbourhoodSection(Section):
 
     def _meet(self, at: int) -> None:
         found = self.tested.iloc[at]
-        self._take(self._pairs_of, (found["sender"], found["receiver"]), found["tip"])
+        self._take(self._pairs_of, (found["sender"], found["receiver"]))
 
     def _choose(self) -> None:
         path, _ = QFileDialog.getOpenFileName(self, "Pairs", "", TABLES)

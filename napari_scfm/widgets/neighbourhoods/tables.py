@@ -87,7 +87,6 @@ class FilteredTable(QWidget):
         self.table.setModel(self.sorted)
         dress(self.table, sortable=True)
         self.table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.table.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.table.clicked.connect(self._on_clicked)
         self.table.activated.connect(self._on_clicked)
         body = QVBoxLayout(self)

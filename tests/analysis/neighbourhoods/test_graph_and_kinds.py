@@ -83,6 +83,8 @@ def test_kinds_keep_the_order_of_categories_and_leave_out_empty_ones(cells):
     assert kinds.counts.tolist() == [2, 2]
     table.obs["number"] = [3, 1, 1, 3, 2]
     assert kinds_of(table, "number").names == ("1", "2", "3")
+    table.obs["text"] = ["10", "2", "10", "b", "2"]
+    assert kinds_of(table, "text").names == ("2", "10", "b")
     grouping = SimpleNamespace(
         key="mine", labels=np.array([2, 0, 2, -1, 0]), names=("p", "q", "r")
     )
@@ -106,3 +108,15 @@ def test_columns_that_are_no_kinds_are_refused(cells):
             kinds_of(table, key)
     with pytest.raises(ScfmError, match="groups 3 cells"):
         kinds_of(table, SimpleNamespace(key="k", labels=[0, 1, 0], names=("p", "q")))
+
+
+def test_colours_stay_with_their_kinds_when_empty_ones_go(cells):
+    table = cells({"A": 4})
+    table.obs["named"] = pd.Categorical(["z", "b", "z", "b"], ["z", "unused", "b"])
+    table.uns["named_colors"] = ["#100000", "#200000", "#300000"]
+    kinds_of(table, "named").keep(table)
+    assert list(table.obs["named"].cat.categories) == ["z", "b"]
+    assert list(table.uns["named_colors"]) == ["#100000", "#300000"]
+    table.uns["named_colors"] = ["#100000"]
+    kinds_of(table, "named").keep(table)
+    assert "named_colors" not in table.uns
