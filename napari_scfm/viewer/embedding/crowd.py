@@ -43,6 +43,7 @@ class Crowd:
     codes: np.ndarray
     _columns: sparse.csc_array | None = None
     _rows: dict[str, np.ndarray] = field(default_factory=dict)
+    _places: dict[str, np.ndarray] = field(default_factory=dict)
 
     @classmethod
     def of_slide(cls, slide: Slide) -> Crowd:
@@ -81,10 +82,12 @@ class Crowd:
 
     def places(self, fov: FieldOfView) -> np.ndarray:
         """Return (cells,) the row in a FOV's table, -1 for cells of others."""
-        rows = self.rows(fov)
-        found = np.full(len(self), -1)
-        found[rows[rows >= 0]] = np.flatnonzero(rows >= 0)
-        return found
+        if fov.name not in self._places:
+            rows = self.rows(fov)
+            found = np.full(len(self), -1)
+            found[rows[rows >= 0]] = np.flatnonzero(rows >= 0)
+            self._places = {fov.name: found}  # of the FOV on show only
+        return self._places[fov.name]
 
     def warm(self) -> None:
         """Turn the counts round, so that the first gene does not wait for it."""

@@ -16,7 +16,7 @@ from napari_scfm.viewer.colouring import UNKNOWN
 if TYPE_CHECKING:
     from napari_scfm.viewer.embedding.colours import Paint
 
-FAINTEST = 0.3
+FAINTEST = 0.5
 """Opacity of a bin with one cell."""
 
 
@@ -60,7 +60,7 @@ def density(
         strong = ~weak[inside]
         shape_ = (rows, columns)
         back = _raster(inside[~strong], at[~strong], paint, shape_, plain)
-        back[..., 3] *= FAINTEST
+        back[..., 3] *= 0.3
         front = _raster(inside[strong], at[strong], paint, shape_, plain)
         return np.where(front[..., 3:] > 0, front, back)
     return _raster(inside, at, paint, (rows, columns), plain)
@@ -79,7 +79,7 @@ def _raster(
     full = count > 0
     rgba[full, :3] = _colours(cells, at, paint, bins, plain)[full, :3]
     # one cell is seen, and so is where the crowd is thickest
-    most = np.log1p(np.percentile(count[full], 99)) if full.any() else 1.0
+    most = np.log1p(np.percentile(count[full], 95)) if full.any() else 1.0
     share = np.clip(np.log1p(count[full]) / most, 0, 1)
     rgba[full, 3] = FAINTEST + (1 - FAINTEST) * share
     return rgba.reshape(*shape, 4)

@@ -91,6 +91,8 @@ class Picture:
         show.
     picking
         Whether a selection is being made in the picture at this moment.
+    by
+        What the dock colours it by, see :mod:`.colours`; "" for the tissue's colours.
     about
         How it was made.
     """
@@ -103,6 +105,7 @@ class Picture:
     vectors: np.ndarray
     elsewhere: np.ndarray = field(default_factory=lambda: NO_CELLS)
     picking: bool = False
+    by: str = ""
     about: dict[str, Any] = field(default_factory=dict)
 
     @cached_property

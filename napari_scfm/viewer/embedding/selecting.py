@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_scfm.errors import SlideError, counted
-from napari_scfm.viewer.hiding.picking import combined, pick
+from napari_scfm.viewer.hiding.picking import pick
 from napari_scfm.viewer.session import NO_CELLS
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def select(
         show are kept apart.
     """
     places = picture.crowd.places(session.fov)[rows]
-    far = combined(picture.elsewhere, rows[places < 0], how)
+    far = _far(picture, rows[places < 0], how)
     hit = places[places >= 0]
     picture.elsewhere, picture.picking = far, True
     try:
@@ -44,6 +44,16 @@ def select(
     finally:
         picture.picking = False
     session.say(said(session, picture))
+
+
+def _far(picture: Picture, rows: np.ndarray, how: How) -> np.ndarray:
+    """Return the cells of other fields of view that are picked after a gesture."""
+    # what napari_scfm.viewer.hiding.picking.combined does, faster for a crowd
+    picked = np.zeros(len(picture.crowd), dtype=bool)
+    if how != "replace":
+        picked[picture.elsewhere] = True
+    picked[rows] = how != "subtract"
+    return np.flatnonzero(picked)
 
 
 def said(session: Session, picture: Picture) -> str:
@@ -62,7 +72,7 @@ def selected(session: Session, picture: Picture) -> np.ndarray:
         return picture.elsewhere
     rows = picture.crowd.rows(session.fov)
     mine = rows[session.selection[session.selection < len(rows)]]
-    return np.union1d(mine[mine >= 0], picture.elsewhere)
+    return np.concatenate([mine[mine >= 0], picture.elsewhere])
 
 
 def spread(picture: Picture) -> dict[str, int]:

@@ -27,7 +27,7 @@ from napari_scfm.viewer.embedding.picture import (
 from napari_scfm.viewer.embedding.store import store_of
 from napari_scfm.viewer.painter import id_of
 from napari_scfm.viewer.report import theme_of
-from napari_scfm.viewer.session import bare, session_of
+from napari_scfm.viewer.session import Legend, bare, session_of
 from napari_scfm.widgets.embedding.controls import Controls
 from napari_scfm.widgets.embedding.elsewhere import Elsewhere
 from napari_scfm.widgets.embedding.gestures import Gestures
@@ -248,7 +248,7 @@ class EmbeddingDock(QWidget):
         self._painted, self._paint = (), None
         if shown is None:
             self.gestures.tree = None
-            self.legend.show_legend(type(self.legend.legend)())
+            self.legend.show_legend(Legend())
             self.elsewhere.show_spread({})
             return
         self.scatter.show_points(shown.xy)
@@ -291,13 +291,19 @@ class EmbeddingDock(QWidget):
         state += tuple(id_of(getattr(session, name)) for name in _COLOURS)
         if state == self._painted:
             return
-        self._painted = state
+        self._painted, shown.by = state, self.by
         crowd = shown.crowd
         self._paint = paint_of(session, crowd, self.by)
         front = crowd.places(session.fov) >= 0 if len(crowd.fovs) > 1 else None
         self.scatter.show_paint(self._paint, front)
-        self.legend.show_legend(self._paint.legend)
+        self._explain(self._paint.legend)
         self._mark()
+
+    def _explain(self, legend: Legend) -> None:
+        """Show what the colours mean, unless the workbench says just that."""
+        painter = self.session.parts.get("painter")
+        said = "dock" in self.session.parts and painter.legend == legend
+        self.legend.show_legend(Legend() if said else legend)
 
     def pick(self, rows: np.ndarray, how: str = "replace") -> None:
         """Select cells of the picture, wherever they lie."""

@@ -27,6 +27,8 @@ class Overlay(QWidget):
         (m, 2) pixels of the gesture under way.
     ring
         Pixel of the cell under the mouse, or None.
+    ink
+        Colour of both.
     """
 
     def __init__(self, canvas: QWidget) -> None:
@@ -36,11 +38,11 @@ class Overlay(QWidget):
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.track = np.zeros((0, 2))
         self.ring: tuple[float, float] | None = None
-        self._ink = QColor("white")
+        self.ink = "white"
 
     def show_ink(self, ink: str) -> None:
         """Draw in another colour."""
-        self._ink = QColor(ink)
+        self.ink = ink
         self.update()
 
     def show_track(self, track: np.ndarray) -> None:
@@ -58,15 +60,16 @@ class Overlay(QWidget):
         """Draw the gesture and the ring."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        ink = QColor(self.ink)
         if len(self.track) > 1:
             shape = QPolygonF([QPointF(*corner) for corner in self.track])
-            inside = QColor(self._ink)
+            inside = QColor(ink)
             inside.setAlphaF(0.12)
             painter.setBrush(inside)
-            painter.setPen(QPen(self._ink, 1.2, Qt.PenStyle.DashLine))
+            painter.setPen(QPen(ink, 1.2, Qt.PenStyle.DashLine))
             painter.drawPolygon(shape)
         if self.ring is not None:
             painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.setPen(QPen(self._ink, 1.6))
+            painter.setPen(QPen(ink, 1.6))
             painter.drawEllipse(QPointF(*self.ring), _RING, _RING)
         painter.end()

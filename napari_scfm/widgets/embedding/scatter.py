@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import qtpy
-from qtpy.QtCore import QEvent, QObject, Qt, QTimer
+from qtpy.QtCore import QEvent, QObject, Qt, QTimer, Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 from vispy.gloo import gl
 from vispy.scene import PanZoomCamera, SceneCanvas, visuals
@@ -18,14 +18,17 @@ from vispy.visuals.transforms import STTransform
 
 from napari_scfm.viewer.embedding.colours import Paint
 from napari_scfm.viewer.embedding.density import density
+from napari_scfm.viewer.embedding.order import drawing_order
 from napari_scfm.viewer.session import NO_CELLS, Legend
 from napari_scfm.widgets.embedding.overlay import Overlay
 
 if TYPE_CHECKING:
+    from qtpy.QtGui import QShowEvent
+
     from napari_scfm.figures.furniture import Theme
 
 DIM = 0.2
-"""Opacity of the crowd while some of its cells are selected."""
+"""Share of their own colour that points keep while others are selected."""
 
 FEW = 20_000
 """Points that are drawn of a moving crowd where there is no graphics card."""
@@ -44,6 +47,8 @@ def size_of(cells: int) -> float:
 class Scatter(QWidget):
     """Points with colours, some of them selected; or a raster of how many there are.
 
+    ``remade`` tells that the canvas is another one.
+
     Attributes
     ----------
     canvas, camera
@@ -54,8 +59,13 @@ class Scatter(QWidget):
         Draw the density in place of points.
     """
 
+    remade = Signal()
+
     def __init__(self) -> None:
         super().__init__()
+        self._within: QWidget | None = None
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
         self.xy = np.zeros((0, 2), dtype=np.float32)
         self.marked = NO_CELLS
         self.crowded = False
@@ -89,9 +99,28 @@ class Scatter(QWidget):
         native.setMouseTracking(True)
         self.overlay = Overlay(native)
         native.installEventFilter(self)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(native)
+        self.layout().addWidget(native)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Make another canvas in another window: a context belongs to one."""
+        super().showEvent(event)
+        within, self._within = self._within, self.window()
+        if within is not None and within is not self._within:
+            self._remake()
+
+    def _remake(self) -> None:
+        old, rect, page = self.canvas, self.camera.rect, self.canvas.bgcolor
+        ink = self.overlay.ink
+        self.native.removeEventFilter(self)
+        self.native.hide()
+        self.layout().removeWidget(self.native)
+        self.native.deleteLater()
+        old.close()
+        self._make_canvas()
+        self.canvas.bgcolor, self.camera.rect = page, rect
+        self.overlay.show_ink(ink)
+        self.remade.emit()
+        self._upload()
 
     def _make_timers(self) -> None:
         self._rest = QTimer(self)
@@ -101,12 +130,17 @@ class Scatter(QWidget):
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
         self._soon.setInterval(0)
-        self._soon.timeout.connect(self._count)
+        self._soon.timeout.connect(self.count)
 
     @property
     def native(self) -> QWidget:
         """The Qt widget that is drawn in."""
         return self.canvas.native
+
+    @property
+    def drawn(self) -> np.ndarray:
+        """Rows in the order in which they are drawn; empty before colours came."""
+        return self._order
 
     @property
     def scale(self) -> float:
@@ -175,25 +209,38 @@ class Scatter(QWidget):
 
     def mark(self, rows: np.ndarray) -> None:
         """Put some points forward and dim the others; none dims nothing."""
+        some, had = len(rows) > 0, len(self.marked) > 0
         self.marked = rows
-        self._points.alpha = self._thin.alpha = DIM if len(rows) else 1.0
         if self.crowded:
             self._soon.start()
             return
-        some = len(rows) > 0
-        if some:
-            rows = np.asarray(rows)
-            self._set(self._chosen, rows, self._size + 1.0, solid=True)
-        self._chosen.visible = some
-        self.canvas.update()
+        if some != had:
+            self._send_crowd()
+        self._send_chosen()
+        self._hurry()
+
+    def _send_crowd(self) -> None:
+        """Send the crowd, dimmed while some of it is selected."""
+        dim = len(self.marked) > 0
+        self._set(self._points, self._order, self._size, dim)
+        if len(self._order) > 2 * FEW:
+            step = -(-len(self._order) // FEW)
+            self._set(self._thin, self._order[::step], self._size + 1, dim)
+
+    def _send_chosen(self) -> None:
+        if len(self.marked):
+            self._set(self._chosen, self.marked, self._size + 1.0)
 
     def moved(self) -> None:
         """Draw what is in sight now: less of a crowd until it rests."""
-        if self.software and len(self.xy) > 2 * FEW and not self.crowded:
-            self._moves = True
-            self._see()
         if self.crowded:
             self._soon.start()
+        self._hurry()
+
+    def _hurry(self) -> None:
+        """Draw at once what can be drawn at once, and the rest a little later."""
+        self._moves = self.software and len(self.xy) > 2 * FEW and not self.crowded
+        self._see()
         self._rest.start()
 
     @property
@@ -210,13 +257,17 @@ class Scatter(QWidget):
     def _on_rest(self) -> None:
         """Draw all of a crowd; points are larger the fewer are in sight."""
         self._moves = False
+        if self.crowded or not len(self._order):
+            self._see()
+            return
         left, right, bottom, top = self.box()
         x, y = self.xy.T
         seen = (x >= left) & (x <= right) & (y >= bottom) & (y <= top)
         size = size_of(int(seen.sum()))
         if abs(size - self._size) > 0.3:
             self._size = size
-            self._upload()
+            self._send_crowd()
+            self._send_chosen()
         self._see()
 
     def _colours(self, rows: np.ndarray) -> np.ndarray:
@@ -225,10 +276,16 @@ class Scatter(QWidget):
         return self._paint.rgba[rows]
 
     def _set(
-        self, layer: Any, rows: np.ndarray, size: float, solid: bool = False
+        self, layer: Any, rows: np.ndarray, size: float, dim: bool = False
     ) -> None:
         colours = self._colours(rows)
-        if solid and len(colours):
+        if dim:  # see-through points add up where they are many, mixed colours do not
+            share = DIM * colours[:, 3:]
+            page = np.asarray(self.canvas.bgcolor.rgb, dtype=np.float32)
+            solid = np.ones_like(colours)
+            solid[:, :3] = share * colours[:, :3] + (1 - share) * page
+            colours = solid
+        elif layer is self._chosen:
             colours = colours.copy()
             colours[:, 3] = np.maximum(colours[:, 3], 0.9)
         layer.set_data(self.xy[rows], size=size, edge_width=0, face_color=colours)
@@ -243,12 +300,9 @@ class Scatter(QWidget):
         if self.crowded:
             self._soon.start()
         else:
-            self._set(self._points, self._order, self._size)
-            if len(self._order) > 2 * FEW:
-                step = -(-len(self._order) // FEW)
-                self._set(self._thin, self._order[::step], self._size + 1)
-            self.mark(self.marked)
-        self._see()
+            self._send_crowd()
+            self._send_chosen()
+        self._hurry()
 
     def _see(self) -> None:
         points = len(self._order) > 0 and not self.crowded
@@ -258,8 +312,8 @@ class Scatter(QWidget):
         self._raster.visible = len(self._order) > 0 and self.crowded
         self.canvas.update()
 
-    def _count(self) -> None:
-        """Count the crowd in what is in sight."""
+    def count(self) -> None:
+        """Count the crowd in what is in sight, where its density is drawn."""
         if not self.crowded or not len(self._order):
             return
         left, right, bottom, top = box = self.box()
@@ -281,30 +335,6 @@ class Scatter(QWidget):
             self.overlay.resize(event.size())
             self.moved()
         return super().eventFilter(watched, event)
-
-
-def drawing_order(
-    paint: Paint, points: int, front: np.ndarray | None = None
-) -> np.ndarray:
-    """Return the points in the order of drawing, the last one on top.
-
-    High values lie over low ones; categories lie mixed, so that none hides another;
-    what is unknown lies below both.
-    """
-    if paint.values is not None:
-        key = np.asarray(paint.values, dtype=np.float32)
-        low, high = paint.legend.limits or (0.0, 1.0)
-        if low < 0:  # errors: large ones, of either sign
-            key, low, high = np.abs(key), 0.0, max(-low, high)
-        key = np.clip((key - low) / max(high - low, 1e-12), 0, 1)
-        key = np.where(np.isfinite(key), key, -1)
-    else:
-        key = np.random.default_rng(0).random(points, dtype=np.float32)
-        if paint.codes is not None:
-            key[paint.codes < 0] -= 1
-    if front is not None:
-        key = key + 4 * front
-    return np.argsort(key, kind="stable")
 
 
 def _rgb(colour: str) -> np.ndarray:
