@@ -162,6 +162,7 @@ def draws(dock: Any) -> dict[str, float]:
     """Return the times of drawing, in ms."""
     scatter, found = dock.scatter, {}
     dock.context.command("clear")()
+    scatter.settle()
     found["draw all, ms"] = median_ms(lambda _: scatter.canvas.render())
 
     def move(number: int) -> None:

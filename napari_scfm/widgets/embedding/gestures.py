@@ -58,12 +58,6 @@ class Gestures(QObject):
         self._track: list[np.ndarray] = []
         self._button = 0
         self._under = -1
-        scatter.remade.connect(self._attach)
-        self._attach()
-
-    def _attach(self) -> None:
-        """Listen to the scatter's canvas."""
-        scatter, self._button, self._under = self._scatter, 0, -1
         events = scatter.canvas.events
         events.mouse_press.connect(self._on_press)
         events.mouse_move.connect(self._on_move)

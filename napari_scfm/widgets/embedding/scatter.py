@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import qtpy
-from qtpy.QtCore import QEvent, QObject, Qt, QTimer, Signal
+from qtpy.QtCore import QEvent, QObject, Qt, QTimer
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 from vispy.gloo import gl
 from vispy.scene import PanZoomCamera, SceneCanvas, visuals
@@ -21,11 +21,14 @@ from napari_scfm.viewer.embedding.density import density
 from napari_scfm.viewer.embedding.order import drawing_order
 from napari_scfm.viewer.session import NO_CELLS, Legend
 from napari_scfm.widgets.embedding.overlay import Overlay
+from napari_scfm.widgets.step import hint
 
 if TYPE_CHECKING:
     from qtpy.QtGui import QShowEvent
 
     from napari_scfm.figures.furniture import Theme
+
+AWAY = "Dock this panel in napari's window again to see the points."
 
 DIM = 0.2
 """Share of their own colour that points keep while others are selected."""
@@ -47,8 +50,6 @@ def size_of(cells: int) -> float:
 class Scatter(QWidget):
     """Points with colours, some of them selected; or a raster of how many there are.
 
-    ``remade`` tells that the canvas is another one.
-
     Attributes
     ----------
     canvas, camera
@@ -59,13 +60,14 @@ class Scatter(QWidget):
         Draw the density in place of points.
     """
 
-    remade = Signal()
-
     def __init__(self) -> None:
         super().__init__()
-        self._within: QWidget | None = None
+        self._home: QWidget | None = None
+        self._away = hint(AWAY)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._away)
+        self._away.hide()
         self.xy = np.zeros((0, 2), dtype=np.float32)
         self.marked = NO_CELLS
         self.crowded = False
@@ -102,31 +104,24 @@ class Scatter(QWidget):
         self.layout().addWidget(native)
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Make another canvas in another window: a context belongs to one."""
-        super().showEvent(event)
-        within, self._within = self._within, self.window()
-        if within is not None and within is not self._within:
-            self._remake()
+        """Draw only in the window of the first time: a GL context belongs to one.
 
-    def _remake(self) -> None:
-        old, rect, page = self.canvas, self.camera.rect, self.canvas.bgcolor
-        ink = self.overlay.ink
-        self.native.removeEventFilter(self)
-        self.native.hide()
-        self.layout().removeWidget(self.native)
-        self.native.deleteLater()
-        old.close()
-        self._make_canvas()
-        self.canvas.bgcolor, self.camera.rect = page, rect
-        self.overlay.show_ink(ink)
-        self.remade.emit()
-        self._upload()
+        In another, vispy draws with what that window's context does not have.
+        """
+        super().showEvent(event)
+        if self._home is None:
+            self._home = self.window()
+        at_home = self.window() is self._home
+        self.native.setVisible(at_home)
+        self._away.setVisible(not at_home)
+        if at_home:
+            self._upload()
 
     def _make_timers(self) -> None:
         self._rest = QTimer(self)
         self._rest.setSingleShot(True)
         self._rest.setInterval(_SETTLED)
-        self._rest.timeout.connect(self._on_rest)
+        self._rest.timeout.connect(self.settle)
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
         self._soon.setInterval(0)
@@ -254,7 +249,7 @@ class Scatter(QWidget):
             self._software = any(word in name for word in _SOFTWARE)
         return self._software
 
-    def _on_rest(self) -> None:
+    def settle(self) -> None:
         """Draw all of a crowd; points are larger the fewer are in sight."""
         self._moves = False
         if self.crowded or not len(self._order):
