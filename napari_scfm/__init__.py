@@ -19,6 +19,7 @@ _HOME = {
     "ExperimentResult": "experiments.result",
     "ExperimentSpec": "experiments.spec",
     "FieldOfView": "slides.slide",
+    "Grouping": "analysis.groups.grouping",
     "Influence": "experiments.influenced",
     "Mask": "masks.mask",
     "MaskSpec": "masks.spec",
@@ -27,6 +28,7 @@ _HOME = {
     "ReadReport": "slides.report",
     "ScfmError": "errors",
     "Slide": "slides.slide",
+    "annotate": "analysis.annotate",
     "attention_field": "analysis.attention.attention_field",
     "cluster": "analysis.clusters",
     "export_figure": "figures.export",
@@ -35,6 +37,7 @@ _HOME = {
     "list_models": "models.hub",
     "load_model": "models.hub",
     "load_result": "experiments.result",
+    "marker_genes": "analysis.groups.markers",
     "mask_cells": "masks.make",
     "mask_dropout": "masks.dropout",
     "mask_entries": "masks.make",
@@ -52,12 +55,15 @@ _HOME = {
 __all__ = sorted([*_HOME, "__version__"])
 
 if TYPE_CHECKING:
+    from napari_scfm.analysis.annotate import annotate
     from napari_scfm.analysis.attention.attention_field import (
         AttentionField,
         attention_field,
     )
     from napari_scfm.analysis.attention.type_table import type_table
     from napari_scfm.analysis.clusters import cluster
+    from napari_scfm.analysis.groups.grouping import Grouping
+    from napari_scfm.analysis.groups.markers import marker_genes
     from napari_scfm.analysis.streams.streamlines import streamlines
     from napari_scfm.errors import ScfmError
     from napari_scfm.experiments.attention.ligands import ligand_receptor

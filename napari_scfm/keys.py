@@ -20,6 +20,17 @@ LABEL: Final = "label"
 CELL_TYPE: Final = "cell_type"
 """``obs``: published or annotated cell type, where known."""
 
+NO_LABEL: Final = (
+    "",
+    "nan",
+    "none",
+    "unknown",
+    "unlabelled",
+    "unlabeled",
+    "unassigned",
+)
+"""Texts in a column of labels that say that a cell has none, in small letters."""
+
 SPATIAL: Final = "spatial"
 """``obsm``: (x, y) in um, y down."""
 
@@ -31,6 +42,9 @@ UMAP: Final = "X_umap"
 
 UNS: Final = "napari_scfm"
 """``uns``: model, sha256, versions, seed and mask of what was written."""
+
+GROUPINGS: Final = "groupings"
+"""In ``uns["napari_scfm"]``: column -> how its groups were made."""
 
 ENSEMBL: Final = "ensembl_id"
 """``var``: Ensembl gene id, where known."""
@@ -52,6 +66,25 @@ def embedding(model: str) -> str:
 def cluster(model: str) -> str:
     """``obs``: clusters of the model's embedding, ``<model>_cluster``."""
     return f"{slug(model)}_cluster"
+
+
+def domain(model: str) -> str:
+    """``obs``: spatial domains of the model's embedding, ``<model>_domain``."""
+    return f"{slug(model)}_domain"
+
+
+def colours(column: str) -> str:
+    """``uns``: "#rrggbb" of each category of an ``obs`` column."""
+    return f"{column}_colors"
+
+
+def told(source: str) -> str:
+    """``obs``: the cell type that a model, reference or marker list tells.
+
+    How sure that is stands in ``<key>_confidence``; the scores of all types stand in
+    ``obsm["<key>_scores"]``, their names in ``uns["<key>_classes"]``.
+    """
+    return f"{slug(source)}_cell_type"
 
 
 def imputed(model: str) -> str:

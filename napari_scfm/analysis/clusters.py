@@ -10,16 +10,21 @@ wait for scanpy to be imported.
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from scipy import sparse
 
 from napari_scfm.errors import MissingExtraError, ScfmError
+from napari_scfm.progress import report
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    from napari_scfm.progress import ProgressCallback
+
+_CHUNK = 4096
+"""Cells whose neighbours are found between two reports."""
 _BISECTIONS = 48
 """Halvings of the kernel width; float64 is exact long before."""
 
@@ -57,14 +62,80 @@ def cluster(
     MissingExtraError
         If igraph is not installed.
     """
-    points = _checked(embedding, resolution)
-    if len(points) < 3:
-        return np.zeros(len(points), dtype=np.int32)
-    graph = neighbour_graph(points, neighbours)
-    return by_size(_leiden(graph, resolution, seed))
+    _check_resolution(resolution)
+    return cluster_graph(neighbour_graph(embedding, neighbours), resolution, seed)
 
 
-def neighbour_graph(points: ArrayLike, neighbours: int = 15) -> sparse.csr_array:
+def cluster_graph(
+    graph: sparse.csr_array, resolution: float = 1.0, seed: int = 0
+) -> NDArray[np.int32]:
+    """Return the Leiden cluster of every cell of a graph that is made already.
+
+    Parameters
+    ----------
+    graph
+        (cells, cells), symmetric, from :func:`neighbour_graph` or
+        :func:`napari_scfm.analysis.domains.domain_graph`. To ask one graph again and
+        again, keep its :class:`Network`.
+    resolution, seed
+        See :func:`cluster`, which this answers like.
+    """
+    return Network(graph).clusters(resolution, seed)
+
+
+class Network:
+    """A graph as igraph holds it: made once, clustered at many resolutions.
+
+    Parameters
+    ----------
+    graph
+        (cells, cells), symmetric, see :func:`cluster_graph`.
+
+    Raises
+    ------
+    MissingExtraError
+        If igraph is not installed.
+    """
+
+    def __init__(self, graph: sparse.csr_array) -> None:
+        try:
+            import igraph
+        except ImportError as error:
+            raise MissingExtraError("igraph", "leiden", "Clustering") from error
+        upper = sparse.triu(graph, k=1).tocoo()
+        edges = np.column_stack([upper.row, upper.col])
+        self._network = igraph.Graph(n=graph.shape[0], edges=edges)
+        self._weights = upper.data.tolist()
+
+    def clusters(self, resolution: float = 1.0, seed: int = 0) -> NDArray[np.int32]:
+        """Return the Leiden cluster of every cell; see :func:`cluster`."""
+        _check_resolution(resolution)
+        cells = self._network.vcount()
+        if cells < 3:
+            return np.zeros(cells, dtype=np.int32)
+        import igraph
+
+        # igraph draws from one generator of the whole process: lend it ours, and give
+        # back its default, the random module
+        igraph.set_random_number_generator(random.Random(seed))
+        try:
+            found = self._network.community_leiden(
+                objective_function="modularity",
+                weights=self._weights,
+                resolution=resolution,
+                n_iterations=2,
+            )
+        finally:
+            igraph.set_random_number_generator(random)
+        return by_size(found.membership)
+
+
+def neighbour_graph(
+    embedding: ArrayLike,
+    neighbours: int = 15,
+    *,
+    progress: ProgressCallback | None = None,
+) -> sparse.csr_array:
     """Return the symmetric weighted graph of nearest neighbours.
 
     Weights are ``w + w' - w w'`` of ``w = exp(-(d - rho) / sigma)``, with rho the
@@ -73,25 +144,39 @@ def neighbour_graph(points: ArrayLike, neighbours: int = 15) -> sparse.csr_array
 
     Parameters
     ----------
-    points
-        (cells, d), at least two.
+    embedding
+        (cells, d), any scale.
     neighbours
         Size of a neighbourhood, the cell itself included.
+    progress
+        Told after every few thousand cells.
 
     Returns
     -------
-    (cells, cells) CSR in 0..1 with an empty diagonal.
-    """
-    from sklearn.neighbors import NearestNeighbors
+    (cells, cells) CSR in 0..1 with an empty diagonal; one cell alone has no
+    neighbours.
 
-    points = np.asarray(points)
-    n, k = len(points), max(1, min(neighbours, len(points)) - 1)
-    distance, index = NearestNeighbors(n_neighbors=k).fit(points).kneighbors()
+    Raises
+    ------
+    ScfmError
+        If the embedding is not (cells, d) or holds NaN or infinite values.
+    """
+    points = checked(embedding)
+    n, k = len(points), min(neighbours, len(points)) - 1
+    if k < 1:
+        return sparse.csr_array((n, n))
+    distance, index = _nearest(points, k, progress)
+    return fuzzy_graph(distance, index, n)
+
+
+def fuzzy_graph(
+    distance: NDArray[np.floating[Any]], index: NDArray[np.intp], n: int
+) -> sparse.csr_array:
+    """Return the graph of :func:`neighbour_graph` from (n, k) sorted neighbours."""
+    k = distance.shape[1]
     weight = _fuzzy(np.asarray(distance, dtype=np.float64))
-    shape = (n, n)
-    directed = sparse.csr_array(
-        (weight.ravel(), index.ravel(), np.arange(0, n * k + 1, k)), shape=shape
-    )
+    ends = np.arange(0, n * k + 1, k)
+    directed = sparse.csr_array((weight.ravel(), index.ravel(), ends), shape=(n, n))
     both = directed + directed.T - directed.multiply(directed.T)
     return sparse.csr_array(both)
 
@@ -106,7 +191,8 @@ def by_size(labels: ArrayLike) -> NDArray[np.int32]:
     return np.asarray(rank[inverse.ravel()], dtype=np.int32)
 
 
-def _checked(embedding: ArrayLike, resolution: float) -> NDArray[np.floating[Any]]:
+def checked(embedding: ArrayLike) -> NDArray[np.floating[Any]]:
+    """Return an embedding as an array, once it is sure that it is one."""
     points = np.asarray(embedding)
     if points.ndim != 2 or points.dtype.kind not in "fiu":
         raise ScfmError(
@@ -121,11 +207,46 @@ def _checked(embedding: ArrayLike, resolution: float) -> NDArray[np.floating[Any
             f"infinite values, first at row {int(np.argmax(bad))}.",
             "Leave these cells out.",
         )
+    return points
+
+
+def _check_resolution(resolution: float) -> None:
     if not resolution > 0:
         raise ScfmError(
             f"The resolution is {resolution}; it must be above 0.", "Try 1.0."
         )
-    return points
+
+
+def _nearest(
+    points: NDArray[Any], k: int, progress: ProgressCallback | None
+) -> tuple[NDArray[np.floating[Any]], NDArray[np.intp]]:
+    """Return distances and rows of each cell's k nearest others."""
+    from sklearn.neighbors import NearestNeighbors
+
+    n = len(points)
+    tree = NearestNeighbors(n_neighbors=k).fit(points)
+    if n <= _CHUNK:
+        return cast("tuple[Any, Any]", tree.kneighbors())
+    # the cell itself is among its own neighbours when it is asked for by its place
+    parts = []
+    for start in range(0, n, _CHUNK):
+        report(progress, start, n, "nearest neighbours")
+        rows = np.arange(start, min(start + _CHUNK, n))
+        distance, index = tree.kneighbors(points[rows], k + 1)
+        parts.append(_others(distance, index, rows))
+    report(progress, n, n, "nearest neighbours")
+    distances, indices = zip(*parts, strict=True)
+    return np.concatenate(distances), np.concatenate(indices)
+
+
+def _others(
+    distance: NDArray[Any], index: NDArray[Any], rows: NDArray[np.intp]
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Leave each cell out of its own neighbours; of doubles, the last is left out."""
+    own = index == rows[:, None]
+    own[~own.any(axis=1), -1] = True
+    shape = (len(rows), index.shape[1] - 1)
+    return distance[~own].reshape(shape), index[~own].reshape(shape)
 
 
 def _fuzzy(distance: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -144,28 +265,3 @@ def _fuzzy(distance: NDArray[np.float64]) -> NDArray[np.float64]:
     floor = 1e-3 * distance.mean(axis=1)
     sigma = np.maximum(high, np.maximum(floor, 1e-12))
     return np.asarray(np.exp(-beyond / sigma[:, None]))
-
-
-def _leiden(graph: sparse.csr_array, resolution: float, seed: int) -> list[int]:
-    try:
-        import igraph
-    except ImportError as error:
-        raise MissingExtraError("igraph", "leiden", "Clustering") from error
-
-    upper = sparse.triu(graph, k=1).tocoo()
-    network = igraph.Graph(
-        n=graph.shape[0], edges=np.column_stack([upper.row, upper.col])
-    )
-    # igraph draws from one generator of the whole process: lend it ours, and give
-    # back its default, the random module
-    igraph.set_random_number_generator(random.Random(seed))
-    try:
-        found = network.community_leiden(
-            objective_function="modularity",
-            weights=upper.data.tolist(),
-            resolution=resolution,
-            n_iterations=2,
-        )
-    finally:
-        igraph.set_random_number_generator(random)
-    return list(found.membership)

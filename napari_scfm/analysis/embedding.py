@@ -14,12 +14,14 @@ import numpy as np
 from scipy import sparse
 
 from napari_scfm.errors import ScfmError
+from napari_scfm.progress import report
 
 if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import ArrayLike, NDArray
 
     from napari_scfm.masks.mask import Mask
+    from napari_scfm.progress import ProgressCallback
 
 
 def pca(table: AnnData, n: int = 50, mask: Mask | None = None) -> NDArray[np.float32]:
@@ -58,7 +60,30 @@ def pca(table: AnnData, n: int = 50, mask: Mask | None = None) -> NDArray[np.flo
     return np.asarray(solver.fit_transform(values), dtype=np.float32)
 
 
-def umap(embedding: ArrayLike, seed: int = 0) -> NDArray[np.float32]:
+class _Told:
+    """A file that UMAP's progress bar writes to, "done total" at a time."""
+
+    def __init__(self, progress: ProgressCallback | None) -> None:
+        self._progress = progress
+
+    def write(self, text: str) -> None:
+        """Report an epoch; what the report raises ends the layout."""
+        words = text.split()
+        told, progress = len(words) == 2 and words[0].isdigit(), self._progress
+        if told and progress is not None:
+            try:
+                report(progress, int(words[0]), int(words[1]), "UMAP")
+            except BaseException:
+                self._progress = None  # the bar writes once more when it closes
+                raise
+
+    def flush(self) -> None:
+        """Hold nothing back."""
+
+
+def umap(
+    embedding: ArrayLike, seed: int = 0, *, progress: ProgressCallback | None = None
+) -> NDArray[np.float32]:
     """Return UMAP coordinates of an embedding.
 
     Parameters
@@ -67,6 +92,8 @@ def umap(embedding: ArrayLike, seed: int = 0) -> NDArray[np.float32]:
         (cells, d).
     seed
         The same seed gives the same picture on one machine.
+    progress
+        Told after the graph is made, and then of the epochs of the layout.
 
     Returns
     -------
@@ -88,10 +115,12 @@ def umap(embedding: ArrayLike, seed: int = 0) -> NDArray[np.float32]:
     n = len(points)
     if n <= 3:
         return np.column_stack([np.arange(n), np.zeros(n)]).astype(np.float32)
+    report(progress, 0, 0, "UMAP: neighbours of each cell")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from umap import UMAP
 
+        bar = {"disable": progress is None, "file": _Told(progress)}
         layout = UMAP(
             n_neighbors=min(15, n - 1),
             min_dist=0.3,
@@ -99,5 +128,6 @@ def umap(embedding: ArrayLike, seed: int = 0) -> NDArray[np.float32]:
             n_jobs=1,
             # the spectral start needs more points than dimensions
             init="spectral" if n > 15 else "random",
+            tqdm_kwds=bar | {"bar_format": "{n_fmt} {total_fmt}", "ascii": True},
         ).fit_transform(points)
     return np.asarray(layout, dtype=np.float32)

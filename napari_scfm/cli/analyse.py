@@ -1,4 +1,4 @@
-"""``embed``, ``impute`` and ``cluster``: a model over a slide.
+"""``embed`` and ``impute``: a model over a slide.
 
 Each writes an .h5ad with the slide's cells and the result under scverse's keys.
 """
@@ -6,7 +6,7 @@ Each writes an .h5ad with the slide's cells and the result under scverse's keys.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,7 +18,6 @@ from napari_scfm.cli.options import (
     OutTable,
     Precision,
     Scheduler,
-    Seed,
     SlidePath,
     chosen_table,
     words,
@@ -48,41 +47,8 @@ def embed(
     Example: napari-scfm embed sample_data/cosmx_synthetic -o embedded.h5ad
     """
     where = (device, precision, scheduler)
-    table, name = _embedded(path, fov, out, model, where)
+    table, name = embedded(path, fov, out, model, where)
     write_table(table, out, f"obsm['{keys.embedding(name)}']")
-
-
-def cluster(
-    path: SlidePath,
-    out: OutTable,
-    model: Model = "cellplm-mini",
-    resolution: Annotated[
-        float, typer.Option(min=0.01, metavar="R", help="Higher gives more clusters.")
-    ] = 1.0,
-    fov: Fovs = "",
-    device: Device = "auto",
-    precision: Precision = "auto",
-    scheduler: Scheduler = "",
-    seed: Seed = 0,
-) -> None:
-    """Write Leiden clusters of the embedding to obs["<model>_cluster"].
-
-    Example: napari-scfm cluster sample_data/cosmx_synthetic -o clusters.h5ad
-    """
-    import pandas as pd
-
-    from napari_scfm.analysis.clusters import cluster as leiden
-
-    where = (device, precision, scheduler)
-    table, name = _embedded(path, fov, out, model, where)
-    labels = leiden(table.obsm[keys.embedding(name)], resolution, seed)
-    key = keys.cluster(name)
-    table.obs[key] = pd.Categorical([str(label) for label in labels])
-    table.uns[keys.UNS]["seed"] = seed
-    table.uns[keys.UNS]["resolution"] = resolution
-    for label, count in table.obs[key].value_counts().items():
-        typer.echo(f"cluster {label}: {counted(count, 'cell')}")
-    write_table(table, out, f"obs['{key}']")
 
 
 def impute(
@@ -156,7 +122,7 @@ def loaded_table(path: Path, fov: str, out: Path) -> AnnData:
     return table
 
 
-def _embedded(
+def embedded(
     path: Path, fov: str, out: Path, model: str, where: tuple[str, str, str]
 ) -> tuple[AnnData, str]:
     """Return the embedded table and the model's name.
@@ -186,8 +152,14 @@ def _embedded(
         )
     info = load_model(model, "cpu").info
     table.obsm[keys.embedding(info.name)] = values
-    table.uns[keys.UNS] = provenance(info)
+    table.uns[keys.UNS] = provenance(info, **groupings_of(table))
     return table, info.name
+
+
+def groupings_of(table: AnnData) -> dict[str, Any]:
+    """Return what a table says of groups that it holds, to be kept in a new entry."""
+    said = table.uns.get(keys.UNS, {}).get(keys.GROUPINGS)
+    return {keys.GROUPINGS: said} if said else {}
 
 
 def _refuse_unknown(values: np.ndarray, genes: list[str], model: str) -> None:

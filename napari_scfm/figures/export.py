@@ -35,6 +35,7 @@ from napari_scfm.figures.overlay import draw_streams
 from napari_scfm.figures.paint import Window, paint
 from napari_scfm.figures.panel import PREDICTED, Panel
 from napari_scfm.figures.panels import named_panel
+from napari_scfm.figures.points import draw_points
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -151,7 +152,7 @@ def compose(
     heads = [_title_lines(panel, wide, letters) for panel in panels]
     sheet = page(
         len(panels),
-        part[2] / part[3],
+        1.0 if _of_points(panels) else part[2] / part[3],
         [len(lines) * LINE + 1.2 if lines else 0.0 for lines in heads],
         [sum(item.height for item in column) for column in items],
         columns=columns,
@@ -166,13 +167,18 @@ def compose(
         for number, panel in enumerate(panels):
             place = sheet.panels[number]
             axes = _picture(figure, sheet, place, fov, panel, labels, part, theme)
-            if number == 0:
+            if number == 0 and panel.places is None:
                 extent = part[3] * fov.pixel_size
                 furniture.scale_bar(axes, extent, scale_bar_um, theme)
             letter = chr(ord("a") + number % 26) if letters else ""
             _title(figure, sheet, place, panel, heads[number], letter, theme)
             _foot(figure, sheet, place, items[number])
     return figure
+
+
+def _of_points(panels: Sequence[Panel]) -> bool:
+    """Return whether no panel shows the field of view itself."""
+    return all(panel.places is not None for panel in panels)
 
 
 def shown_part(fov: FieldOfView, crop: bool = True) -> tuple[int, int, int, int]:
@@ -205,6 +211,8 @@ def _picture(
     part: tuple[int, int, int, int],
     theme: Theme,
 ) -> Axes:
+    if panel.places is not None:
+        return draw_points(figure, sheet, place, panel, theme)
     pixels = paint(
         panel,
         labels,
@@ -214,13 +222,7 @@ def _picture(
         background=theme.page,
         dpi=sheet.dpi,
     )
-    bounds = (
-        place.left / sheet.width,
-        place.bottom / sheet.height,
-        place.width / sheet.width,
-        place.height / sheet.height,
-    )
-    axes = figure.add_axes(bounds)
+    axes = figure.add_axes(place.bounds(sheet))
     top, left, rows, columns = (edge * fov.pixel_size for edge in part)
     extent = (left, left + columns, top + rows, top)
     axes.imshow(pixels, extent=extent, aspect="auto", interpolation="nearest")

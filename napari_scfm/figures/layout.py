@@ -34,6 +34,16 @@ class Place:
     width: int
     height: int
 
+    def bounds(self, sheet: Page) -> tuple[float, float, float, float]:
+        """Return left, bottom, width and height as shares of the page."""
+        wide, high = sheet.width, sheet.height
+        return (
+            self.left / wide,
+            self.bottom / high,
+            self.width / wide,
+            self.height / high,
+        )
+
 
 @dataclass(frozen=True)
 class Page:

@@ -112,6 +112,9 @@ class Panel:
         streams over them read well.
     streams
         Drawn over the cells.
+    places
+        (m, 2) places of points, y up, drawn in place of the field of view; values,
+        categories or colours are then of the points. None for the cells themselves.
     predicted
         The values are a model's, not measured.
     colourbar_label
@@ -137,6 +140,7 @@ class Panel:
     opacity: float | None = None
     faded: float = 0.0
     streams: Streams | None = None
+    places: np.ndarray | None = None
     predicted: bool = False
     colourbar_label: str = ""
     unknown: str = "no value"

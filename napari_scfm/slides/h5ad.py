@@ -158,6 +158,9 @@ class H5adReader:
             table.layers[name] = layer[:, self.genes]
         if keys.UNS in self.uns:
             table.uns[keys.UNS] = self.uns[keys.UNS]
+        for name in map(keys.colours, obs.columns):
+            if name in self.uns:
+                table.uns[name] = self.uns[name]
         table.obsm[keys.SPATIAL] = self.um[rows]
         check_table(table, where)
         self._tell_fractions(table)

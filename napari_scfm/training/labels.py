@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from napari_scfm.training.batches import TrainingBag
 
-NO_LABEL = ("", "nan", "none", "unknown", "unlabelled", "unlabeled", "unassigned")
+NO_LABEL = keys.NO_LABEL
 """Texts that say that a cell has no label, in small letters."""
 MOST_SHARE = 0.5
 """A column with more classes than this share of its cells holds no classes."""

@@ -15,6 +15,7 @@ from napari_scfm.viewer.attention.figure import stream_panel
 from napari_scfm.viewer.attention.panels import ligand_panel, partner_panel
 from napari_scfm.viewer.cells import centroids, counts_of, totals
 from napari_scfm.viewer.compare import error_reach
+from napari_scfm.viewer.embedding import figure as embedding
 from napari_scfm.viewer.fov_layers import channel_colormap
 from napari_scfm.viewer.influence_layers import COLORMAP, UNIT, changes, limits_of
 from napari_scfm.viewer.look import (
@@ -47,6 +48,7 @@ WHAT = {
     "influence": "Which cells mattered",
     "partners": "Attention of one cell",
     "ligand": "Ligand and receptor",
+    "embedding": "Embedding of the cells",
 }
 
 
@@ -70,6 +72,8 @@ def available(session: Session) -> list[str]:
     for what in ("influence", "partners", "ligand"):
         if getattr(session, what) is not None:
             ready.append(what)
+    if embedding.ready(session):
+        ready.append("embedding")
     return ready
 
 
@@ -91,6 +95,7 @@ def check_available(session: Session, what: str) -> None:
             "influence": ("no knock-outs", "Select a cell and ask its card."),
             "partners": ("no attention of one cell", _TO_PARTNERS),
             "ligand": ("no ligand and receptor", _TO_LIGAND),
+            "embedding": ("no embedding", "Press Draw in the Embedding dock first."),
         }[what]
         name = session.fov.name
         raise SlideError(f"Field of view {name} has {lack} to export.", step)
@@ -141,6 +146,7 @@ def about_figure(session: Session, what: str) -> dict[str, Any]:
         "attention": session.stream,
         "partners": session.partners,
         "ligand": session.ligand,
+        "embedding": session.embedding,
     }
     if what == "view" and session.partners is not None:
         what = "partners"
@@ -176,6 +182,7 @@ def panels_of(session: Session, what: str) -> list[Panel]:
         "influence": _influence,
         "partners": lambda session: [partner_panel(session)],
         "ligand": lambda session: [ligand_panel(session)],
+        "embedding": lambda session: [embedding.embedding_panel(session)],
     }
     return makers[what](session)
 

@@ -270,6 +270,7 @@ class Session(EventedModel):
     ``cell`` is the row of the cell whose card is open, ``influence`` which cells
     mattered for it, ``partners`` whom it attends to or who attends to it, drawn as
     ``partner_look`` says. ``ligand`` is a ligand with a receptor that is on show.
+    ``embedding`` is the picture of cells in two dimensions that is on show.
     ``painted`` is emitted with the :class:`Legend` after the cells were recoloured.
     """
 
@@ -302,6 +303,7 @@ class Session(EventedModel):
     partners: Any = None
     partner_look: PartnerLook = PartnerLook()
     ligand: Any = None
+    embedding: Any = None
     message: Message = Message()
     busy: str = ""
 

@@ -11,7 +11,12 @@ from scipy.optimize import brentq
 from sklearn.datasets import make_blobs
 from sklearn.metrics import adjusted_rand_score
 
-from napari_scfm.analysis.clusters import by_size, cluster, neighbour_graph
+from napari_scfm.analysis.clusters import (
+    by_size,
+    cluster,
+    cluster_graph,
+    neighbour_graph,
+)
 from napari_scfm.errors import MissingExtraError, ScfmError
 
 
@@ -100,3 +105,26 @@ def test_without_igraph_the_extra_is_named(monkeypatch):
 
 def test_by_size_breaks_ties_by_first_appearance():
     assert list(by_size([5, 2, 2, 5, 9])) == [0, 1, 1, 0, 2]
+
+
+def test_a_graph_made_once_gives_the_same_clusters(blobs):
+    points, _ = blobs
+    graph = neighbour_graph(points)
+    for resolution in (0.1, 1.0, 2.0):
+        np.testing.assert_array_equal(
+            cluster_graph(graph, resolution, 4), cluster(points, resolution, 4)
+        )
+    with pytest.raises(ScfmError, match="above 0"):
+        cluster_graph(graph, 0)
+
+
+def test_many_cells_have_the_neighbours_that_few_have(monkeypatch):
+    rng = np.random.default_rng(0)
+    points = rng.normal(size=(300, 4))
+    points[7] = points[200]  # a double
+    whole = neighbour_graph(points)
+    told = []
+    monkeypatch.setattr("napari_scfm.analysis.clusters._CHUNK", 128)
+    parts = neighbour_graph(points, progress=told.append)
+    np.testing.assert_allclose(parts.toarray(), whole.toarray(), atol=1e-9)
+    assert [one.done for one in told] == [0, 128, 256, 300]

@@ -14,6 +14,12 @@ CLASSES = "classes"
 """Field of an annotation model's configuration: names of its classes, sorted."""
 
 
+def chances(scores: np.ndarray) -> np.ndarray:
+    """Return the softmax of class scores, (cells, classes); rows sum to 1."""
+    shifted = np.exp(scores - scores.max(axis=1, keepdims=True, initial=-np.inf))
+    return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
+
+
 def told(
     scores: np.ndarray, classes: Sequence[str], cells: Sequence[str] | pd.Index
 ) -> pd.DataFrame:
@@ -33,8 +39,7 @@ def told(
     ``label`` (categorical over all classes), ``probability`` of that label, and
     ``margin``, its distance from the next probable one, both in [0, 1].
     """
-    shifted = np.exp(scores - scores.max(axis=1, keepdims=True, initial=-np.inf))
-    chance = shifted / shifted.sum(axis=1, keepdims=True)
+    chance = chances(scores)
     best = chance.argmax(axis=1)
     first, second = -np.partition(-chance, 1, axis=1)[:, :2].T
     return pd.DataFrame(

@@ -1,0 +1,1 @@
+"""Groups of a slide's cells: clusters, domains, types, and what is done to them."""

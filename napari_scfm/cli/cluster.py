@@ -1,0 +1,216 @@
+"""``cluster``: clusters or spatial domains of a slide, and what marks them.
+
+Writes what scanpy, squidpy and CELLxGENE read: a categorical in ``obs``, its colours
+in ``uns``, the embedding and UMAP in ``obsm``, marker genes where scanpy keeps them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from napari_scfm import keys
+from napari_scfm.cli.analyse import (
+    Fovs,
+    embedded,
+    groupings_of,
+    loaded_table,
+    write_table,
+)
+from napari_scfm.cli.options import (
+    Device,
+    Model,
+    OutTable,
+    Precision,
+    Scheduler,
+    Seed,
+    SlidePath,
+)
+from napari_scfm.errors import ScfmError, counted, named
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from anndata import AnnData
+
+    from napari_scfm.analysis.groups.grouping import Grouping
+
+PCA = "pca"
+SHOWN = 5
+"""Marker genes that are printed of each class."""
+
+
+def cluster(
+    path: SlidePath,
+    out: OutTable,
+    model: Model = "cellplm-mini",
+    on: Annotated[
+        str,
+        typer.Option(
+            metavar="KEY",
+            help="Cluster an embedding that the table has in obsm, or `pca` of its "
+            "counts; then no model runs.",
+            show_default=False,
+        ),
+    ] = "",
+    resolution: Annotated[
+        float | None,
+        typer.Option(
+            min=0.01,
+            metavar="R",
+            help="Higher gives more clusters; default: 1, of domains 0.4.",
+            show_default=False,
+        ),
+    ] = None,
+    domains: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            metavar="WEIGHT",
+            help="Spatial domains: 0 is expression alone, 1 the neighbourhood on the "
+            "tissue alone; 0.8 is usual.",
+            show_default=False,
+        ),
+    ] = None,
+    key: Annotated[
+        str,
+        typer.Option(
+            metavar="COLUMN",
+            help="Column of obs to write; default: <model>_cluster or <model>_domain.",
+            show_default=False,
+        ),
+    ] = "",
+    markers: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.csv",
+            help="Marker genes of each class (rank sum test), also to "
+            'uns["rank_genes_groups"].',
+            show_default=False,
+        ),
+    ] = None,
+    per_fov: Annotated[
+        Path | None,
+        typer.Option(
+            "--composition",
+            metavar="FILE.csv",
+            help="Cells of each class in each FOV.",
+            show_default=False,
+        ),
+    ] = None,
+    umap: Annotated[
+        bool, typer.Option("--umap", help='Write UMAP coordinates to obsm["X_umap"].')
+    ] = False,
+    fov: Fovs = "",
+    device: Device = "auto",
+    precision: Precision = "auto",
+    scheduler: Scheduler = "",
+    seed: Seed = 0,
+) -> None:
+    """Write Leiden clusters, or spatial domains, of all cells of a slide.
+
+    The file has the keys that scanpy, squidpy and CELLxGENE read.
+
+    Example: napari-scfm cluster sample_data/cosmx_synthetic -o clusters.h5ad
+    """
+    from napari_scfm.cli.bar import progress_bar
+    from napari_scfm.experiments.grouping import cell_graph, grouped
+
+    _check(key, markers, per_fov)
+    if on:
+        table, name, place = _ready(path, fov, out, on)
+    else:
+        where = (device, precision, scheduler)
+        table, name = embedded(path, fov, out, model, where)
+        place = keys.embedding(name)
+    points = table.obsm[place]
+    with progress_bar("Neighbours") as progress:
+        cells = cell_graph(table, points, name, domains=domains, progress=progress)
+    made = grouped(cells, resolution, seed, key=key)
+    used = cells.resolution if resolution is None else resolution
+    table.uns[keys.UNS] |= {"seed": seed, "resolution": used, "embedding": place}
+    if domains is not None:
+        table.uns[keys.UNS]["domains"] = domains
+    made.to_obs(table)
+    if umap:
+        from napari_scfm.analysis.embedding import umap as layout
+
+        table.obsm[keys.UMAP] = layout(points, seed)
+    _say(
+        made, _marked(table, made, markers), "cluster" if domains is None else "domain"
+    )
+    if per_fov is not None:
+        _write_composition(table, made, per_fov)
+    write_table(table, out, f"obs['{made.key}']" + f", obsm['{keys.UMAP}']" * umap)
+
+
+def _check(key: str, *files: Path | None) -> None:
+    """Refuse names that cannot be written, before anything runs."""
+    from napari_scfm.experiments.files import check_writable
+
+    if "/" in key or key in (keys.FOV, keys.CELL_ID, keys.LABEL):
+        raise ScfmError(f"The column cannot be {key!r}.", "Choose another name.")
+    for file in filter(None, files):
+        if file.suffix != ".csv" or file.is_dir():
+            raise ScfmError(f"The table cannot be {file}.", "Let it end in .csv.")
+        check_writable(file)
+
+
+def _ready(path: Path, fov: str, out: Path, on: str) -> tuple[AnnData, str, str]:
+    """Return the table, the name of an embedding of it, and its place in ``obsm``."""
+    from napari_scfm.analysis.embedding import pca
+    from napari_scfm.experiments.provenance import versions
+
+    table = loaded_table(path, fov, out)
+    place = on
+    if on == PCA:
+        place = keys.embedding(PCA)
+        table.obsm[place] = pca(table)
+    elif on not in table.obsm:
+        raise ScfmError(
+            f"The table has no embedding {on!r}.",
+            f"Its obsm has {named(sorted(table.obsm)) or 'nothing'}; or say `pca`.",
+        )
+    table.uns[keys.UNS] = {"versions": versions(), **groupings_of(table)}
+    return table, place.removeprefix("X_"), place
+
+
+def _marked(table: AnnData, made: Grouping, file: Path | None) -> pd.DataFrame | None:
+    """Find and write marker genes, if a file is named for them."""
+    if file is None:
+        return None
+    from napari_scfm.analysis.groups.markers import marker_genes
+    from napari_scfm.cli.bar import progress_bar
+    from napari_scfm.experiments.files import atomic_path
+
+    with progress_bar("Markers") as progress:
+        found = marker_genes(table, made, store=True, progress=progress)
+    with atomic_path(file) as temporary:
+        found.to_csv(temporary, index=False, float_format="%.6g")
+    typer.echo(
+        f"{file}: marker genes. The clusters come from the same counts, so p values "
+        "rank genes; they do not show that a cluster exists.",
+        err=True,
+    )
+    return found
+
+
+def _say(made: Grouping, marked: pd.DataFrame | None, word: str) -> None:
+    for name, size in zip(made.names, made.sizes.tolist(), strict=True):
+        line = f"{word} {name}: {counted(size, 'cell')}"
+        if marked is not None:
+            genes = marked.loc[marked["group"] == name, "names"].head(SHOWN)
+            line += f"; {', '.join(genes)}" if len(genes) else "; too few for markers"
+        typer.echo(line)
+
+
+def _write_composition(table: AnnData, made: Grouping, file: Path) -> None:
+    from napari_scfm.analysis.groups.composition import composition
+    from napari_scfm.experiments.files import atomic_path
+
+    fovs = table.obs[keys.FOV] if keys.FOV in table.obs else ["all"] * table.n_obs
+    with atomic_path(file) as temporary:
+        composition(made, fovs).to_csv(temporary)
+    typer.echo(f"{file}: cells of each class in each FOV", err=True)

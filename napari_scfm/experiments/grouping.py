@@ -1,0 +1,159 @@
+"""Clusters and domains of a whole slide: the same for the window and without one.
+
+The graph is made once and asked again for every resolution. Decides the resolution
+where none is said: 1 for clusters, 0.4 for domains, which are fewer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from napari_scfm import keys
+from napari_scfm.analysis.clusters import Network, neighbour_graph
+from napari_scfm.analysis.domains import domain_graph
+from napari_scfm.analysis.groups.grouping import Grouping
+from napari_scfm.errors import ScfmError
+from napari_scfm.progress import report
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from numpy.typing import ArrayLike
+    from scipy import sparse
+
+    from napari_scfm.progress import ProgressCallback
+
+RESOLUTION = 1.0
+DOMAIN_RESOLUTION = 0.4
+
+
+@dataclass(frozen=True, eq=False)
+class CellGraph:
+    """A graph of all cells of a slide, and what it was made of.
+
+    Attributes
+    ----------
+    graph
+        (cells, cells) symmetric.
+    of
+        Name of the embedding: a model's, or "pca".
+    domains
+        Weight of space; None = clusters of the embedding.
+    """
+
+    graph: sparse.csr_array
+    of: str
+    domains: float | None = None
+
+    @cached_property
+    def network(self) -> Network:
+        """The graph as Leiden reads it, made when it is first asked for."""
+        return Network(self.graph)
+
+    @property
+    def key(self) -> str:
+        """The ``obs`` column of its groups, unless another is named."""
+        found = keys.cluster if self.domains is None else keys.domain
+        return found(self.of)
+
+    @property
+    def resolution(self) -> float:
+        """The resolution where none is said."""
+        return RESOLUTION if self.domains is None else DOMAIN_RESOLUTION
+
+
+def cell_graph(
+    table: AnnData,
+    embedding: ArrayLike,
+    of: str,
+    *,
+    domains: float | None = None,
+    neighbours: int = 15,
+    progress: ProgressCallback | None = None,
+) -> CellGraph:
+    """Return the graph of a slide's cells, for :func:`grouped`.
+
+    Parameters
+    ----------
+    table
+        All cells; cells of the same ``obs["fov"]`` can be neighbours on the tissue.
+    embedding
+        (cells, d).
+    of
+        Name of the embedding.
+    domains
+        Weight of space from 0 to 1, see
+        :func:`napari_scfm.analysis.domains.domain_graph`; None = clusters.
+    neighbours
+        Size of a neighbourhood in the embedding.
+    progress
+        Told while neighbours are found.
+
+    Raises
+    ------
+    ScfmError
+        If domains are asked for and the table does not say where cells are.
+    """
+    if domains is None:
+        made = neighbour_graph(embedding, neighbours, progress=progress)
+        return CellGraph(made, of)
+    if keys.SPATIAL not in table.obsm:
+        raise ScfmError(
+            "The table does not say where its cells are, so it has no domains.",
+            f"Put x and y in um into obsm[{keys.SPATIAL!r}], or leave domains out.",
+        )
+    made = domain_graph(
+        embedding,
+        table.obsm[keys.SPATIAL][:, :2],
+        table.obs.get(keys.FOV),
+        domains,
+        neighbours=neighbours,
+        progress=progress,
+    )
+    return CellGraph(made, of, domains)
+
+
+def grouped(
+    cells: CellGraph,
+    resolution: float | None = None,
+    seed: int = 0,
+    *,
+    key: str = "",
+    before: Grouping | None = None,
+    progress: ProgressCallback | None = None,
+) -> Grouping:
+    """Return the clusters or domains of a slide at a resolution.
+
+    Parameters
+    ----------
+    cells
+        From :func:`cell_graph`.
+    resolution
+        Higher gives more; None = :attr:`CellGraph.resolution`.
+    seed
+        Of Leiden.
+    key
+        ``obs`` column; "" = :attr:`CellGraph.key`.
+    before
+        What was on show: classes keep the colours of those they lie on.
+    progress
+        Told before and after.
+
+    Returns
+    -------
+    Classes "0", "1" ... by size.
+    """
+    report(progress, 0, 1, "Leiden")
+    value = cells.resolution if resolution is None else resolution
+    labels = cells.network.clusters(value, seed)
+    made = Grouping.of(key or cells.key, labels, about=_about(cells, value, seed))
+    report(progress, 1, 1, "clustered")
+    return made if before is None else made.coloured_as(before)
+
+
+def _about(cells: CellGraph, resolution: float, seed: int) -> str:
+    how = f"Leiden at resolution {resolution:g}, seed {seed}"
+    if cells.domains is None:
+        return f"Clusters of the embedding of {cells.of}: {how}."
+    return f"Domains of {cells.of}, weight of space {cells.domains:g}: {how}."

@@ -1,0 +1,1 @@
+"""The picture of cells in two dimensions: who is in it, where, in which colours."""

@@ -1,0 +1,247 @@
+"""Colours of the crowd: those of the tissue, and what the canvas cannot tell.
+
+Cells of the field of view on show have exactly the canvas's colours. What is known of
+the whole slide (genes, counts, types, columns) is painted on all of its cells, on the
+same scale; what is known of one field of view only leaves the others grey.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from napari_scfm import keys
+from napari_scfm.figures.palette import DIVERGING, categorical
+from napari_scfm.viewer.cells import cell_types, totals
+from napari_scfm.viewer.colouring import (
+    UNKNOWN,
+    auto_limits,
+    category_rgba,
+    type_legend,
+    value_rgba,
+)
+from napari_scfm.viewer.compare import error_reach
+from napari_scfm.viewer.look import (
+    compared_gene,
+    curtained,
+    gene_limits,
+    look,
+    predicted_rgba,
+    scaled,
+)
+from napari_scfm.viewer.session import Legend
+
+if TYPE_CHECKING:
+    from napari_scfm.viewer.embedding.crowd import Crowd
+    from napari_scfm.viewer.session import Session
+
+TISSUE, FOV, PREDICTION, ERROR = "tissue", "fov", "prediction", "error"
+COLUMN = "column:"
+"""Begins the name of a choice that is a column of the table."""
+
+CHOICES = {
+    TISSUE: "As on the tissue",
+    FOV: "By field of view",
+    PREDICTION: "Prediction of the gene",
+    ERROR: "Error of the prediction",
+}
+MOST = 60
+"""Different values from which on a column is no category."""
+
+_APART = (keys.FOV, keys.CELL_ID, keys.LABEL, keys.CELL_TYPE)
+_ELSEWHERE = "grey: other fields of view"
+
+
+@dataclass(eq=False)
+class Paint:
+    """Colours of a crowd.
+
+    Attributes
+    ----------
+    rgba
+        (cells, 4) colours; None where nothing is to be told.
+    legend
+        What they mean.
+    codes
+        (cells,) category, -1 for none; None for values.
+    values
+        (cells,) number, NaN for none; None for categories.
+    """
+
+    rgba: np.ndarray | None
+    legend: Legend
+    codes: np.ndarray | None = None
+    values: np.ndarray | None = None
+
+    def says(self, row: int) -> str:
+        """Return what a cell's colour means, for a line of text."""
+        if self.codes is not None:
+            code = int(self.codes[row])
+            return self.legend.categories[code][0] if code >= 0 else ""
+        if self.values is None or not np.isfinite(self.values[row]):
+            return ""
+        return f"{self.legend.title.partition(',')[0]} {self.values[row]:.3g}"
+
+
+def choices(session: Session, crowd: Crowd | None) -> dict[str, str]:
+    """Return what a crowd can be coloured by now: key -> text."""
+    found = {TISSUE: CHOICES[TISSUE]}
+    if crowd is None:
+        return found
+    if len(crowd.fovs) > 1:
+        found[FOV] = CHOICES[FOV]
+    if compared_gene(session) is not None:
+        found |= {name: CHOICES[name] for name in (PREDICTION, ERROR)}
+    for name, column in crowd.table.obs.items():
+        if name not in _APART and _tells(column):
+            found[f"{COLUMN}{name}"] = f"By {str(name).replace('_', ' ')}"
+    return found
+
+
+def _tells(column: pd.Series) -> bool:
+    """Return whether a column tells cells apart without naming each."""
+    if pd.api.types.is_numeric_dtype(column):
+        return column.nunique() > 1
+    return 1 < column.nunique() <= MOST
+
+
+def paint_of(session: Session, crowd: Crowd, by: str = TISSUE) -> Paint:
+    """Return the colours of a crowd; of a choice that is gone, those of the tissue."""
+    if by == FOV:
+        names = pd.Categorical.from_codes(crowd.codes, crowd.fovs)
+        return _of_categories(names, "Field of view", categorical(len(crowd.fovs)))
+    if by in (PREDICTION, ERROR) and compared_gene(session) is not None:
+        return _guess(session, crowd, by)
+    name = by.removeprefix(COLUMN)
+    if by.startswith(COLUMN) and name in crowd.table.obs:
+        return _column(session, crowd, name)
+    return _tissue(session, crowd)
+
+
+def _tissue(session: Session, crowd: Crowd) -> Paint:
+    """Return the canvas's colours, over the whole slide where they are known."""
+    by, guessed = session.colour_by, compared_gene(session) is not None
+    shown = session.shown == "prediction" and guessed
+    alone = session.partners is not None or curtained(session) is not None
+    if by == "gene" and session.gene not in crowd.table.var_names:
+        return Paint(None, Legend())
+    if by == "gene" and not alone and not shown:
+        values = scaled(session, crowd.counts(session.gene))
+        return _of_values(values, look(session).legend)
+    if by == "counts" and not alone:
+        values = scaled(session, totals(crowd.table))
+        return _of_values(values, look(session).legend)
+    if by == "type" and not alone:
+        return _types(session, crowd)
+    seen = look(session)
+    if not seen.legend.title:
+        return Paint(None, Legend())
+    paint = _here(session, crowd, seen.rgba, seen.legend)
+    if by == "clusters" and not alone:
+        paint.codes = _placed(session, crowd, session.clusters.values, -1)
+    return paint
+
+
+def _types(session: Session, crowd: Crowd) -> Paint:
+    """Return cell types, those of the FOV on show first, as on the canvas."""
+    every, here = cell_types(crowd.table), cell_types(session.fov.table)
+    if every is None:
+        return Paint(None, Legend())
+    first = [] if here is None else list(here.categories)
+    rest = [name for name in every.categories if name not in set(first)]
+    return _of_categories(every.set_categories([*first, *rest]), "Cell type")
+
+
+def _guess(session: Session, crowd: Crowd, by: str) -> Paint:
+    """Return the prediction of the gene on show, or its error."""
+    made, column = compared_gene(session)
+    limits, unit = gene_limits(session), "log1p counts" if session.log else "counts"
+    guess = scaled(session, made.prediction[:, column].astype(np.float64))
+    note = f"predicted by {made.model}"
+    if by == PREDICTION:
+        rgba = predicted_rgba(session, made, column, limits)
+        legend = Legend(f"{session.gene}, {unit}", limits, session.colormap, note=note)
+    else:
+        guess = guess - scaled(session, made.truth[:, column])
+        reach = error_reach(limits)
+        limits, colormap = (-reach, reach), DIVERGING[0]
+        rgba = value_rgba(guess, limits, colormap)
+        title = f"{session.gene} error, {unit}"
+        legend = Legend(title, limits, colormap, note=note)
+    paint = _here(session, crowd, rgba, legend)
+    paint.values = _placed(session, crowd, guess, np.nan)
+    return paint
+
+
+def _column(session: Session, crowd: Crowd, name: str) -> Paint:
+    """Return the colours of a column, by value or by category."""
+    column, title = crowd.table.obs[name], name.replace("_", " ")
+    if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
+        values = np.asarray(column, dtype=np.float64)
+        finite = values[np.isfinite(values)]
+        low = float(finite.min()) if len(finite) and finite.min() < 0 else 0.0
+        if len(finite) and finite.min() > 0.2 * finite.max():
+            low = float(np.percentile(finite, 1))
+        limits = (low, max(auto_limits(values)[1], low + 1e-9))
+        return _of_values(values, Legend(title, limits, session.colormap))
+    kinds = pd.Categorical(column)
+    if all(str(kind).isdigit() for kind in kinds.categories):
+        kinds = kinds.reorder_categories(sorted(kinds.categories, key=int))
+    colours = crowd.table.uns.get(f"{name}_colors")
+    known = colours is not None and len(colours) == len(kinds.categories)
+    return _of_categories(kinds, title, _hex(colours) if known else None)
+
+
+def _hex(colours: object) -> np.ndarray:
+    """Return (k, 4) RGBA of colours as scverse keeps them."""
+    from matplotlib.colors import to_rgba_array
+
+    return to_rgba_array(list(map(str, colours))).astype(np.float32)
+
+
+def _of_values(values: np.ndarray, legend: Legend) -> Paint:
+    rgba = value_rgba(values, legend.limits, legend.colormap)
+    return Paint(rgba, legend, values=values)
+
+
+def _of_categories(
+    kinds: pd.Categorical, title: str, colours: np.ndarray | None = None
+) -> Paint:
+    codes = np.asarray(kinds.codes)
+    if colours is None:
+        rgba = category_rgba(codes, len(kinds.categories))
+        return Paint(rgba, Legend(title, categories=type_legend(kinds)), codes)
+    rgba = np.asarray(colours, dtype=np.float32)[np.clip(codes, 0, None)]
+    rgba[codes < 0] = UNKNOWN
+    entries = tuple(
+        (str(name), tuple(map(float, colour)))
+        for name, colour in zip(kinds.categories, colours, strict=True)
+    )
+    return Paint(rgba, Legend(title, categories=entries), codes)
+
+
+def _here(session: Session, crowd: Crowd, rgba: np.ndarray, legend: Legend) -> Paint:
+    """Return colours of the FOV on show, grey for the cells of others."""
+    from dataclasses import replace
+
+    found = np.tile(UNKNOWN, (len(crowd), 1))
+    rows = crowd.rows(session.fov)
+    found[rows[rows >= 0]] = rgba[rows >= 0]
+    if len(crowd.fovs) > 1:
+        note = f"{legend.note}; {_ELSEWHERE}" if legend.note else _ELSEWHERE
+        legend = replace(legend, note=note)
+    return Paint(found, legend)
+
+
+def _placed(
+    session: Session, crowd: Crowd, values: np.ndarray, empty: float
+) -> np.ndarray:
+    """Return values of the FOV on show as values of the crowd."""
+    kind = values.dtype if np.isfinite(empty) else np.float64
+    found = np.full(len(crowd), empty, dtype=kind)
+    rows = crowd.rows(session.fov)
+    found[rows[rows >= 0]] = values[rows >= 0]
+    return found

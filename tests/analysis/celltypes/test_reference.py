@@ -1,0 +1,180 @@
+"""Reference cells vote: on the planted types, never on themselves."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+from sklearn.neighbors import KNeighborsClassifier
+
+import napari_scfm as scfm
+from napari_scfm.analysis.celltypes.voting import vote
+from napari_scfm.errors import ModelError, SpecError
+
+
+def test_votes_are_those_of_scikit_learn():
+    rng = np.random.default_rng(0)
+    reference, codes = rng.normal(size=(200, 3)), rng.integers(0, 3, 200)
+    cells = rng.normal(size=(60, 3))
+    found = vote(cells, reference, codes, 3, k=5)
+    shares = KNeighborsClassifier(5).fit(reference, codes).predict_proba(cells)
+    np.testing.assert_allclose(found.shares, shares, atol=1e-3)
+    np.testing.assert_allclose(found.shares.sum(1), 1, atol=1e-5)
+
+
+def test_a_tie_goes_to_the_nearer_votes():
+    reference = np.array([[1.0], [1.1], [2.0], [2.1]])
+    found = vote(np.array([[0.0], [3.0]]), reference, np.array([1, 1, 0, 0]), 2, k=4)
+    assert found.shares.argmax(1).tolist() == [1, 0]
+
+
+def test_fewer_cells_than_votes():
+    found = vote(np.zeros((2, 1)), np.array([[0.0], [1.0]]), np.array([0, 1]), 2, k=5)
+    assert found.shares.argmax(1).tolist() == [0, 0]
+
+
+def test_planted_types_are_told_by_components_and_by_a_model(cells, labelled):
+    told = scfm.annotate(cells, by="reference", reference=labelled)
+    assert told.classes == ("alpha", "beta", "gamma")
+    assert told.agreement(cells.obs["cell_type"]).scores["accuracy"] > 0.95
+    assert told.confidence.min() >= 0.2
+    assert told.about["model"] == "pca"
+    with pytest.raises(ModelError, match="cannot embed"):
+        scfm.annotate(cells, by="reference", reference=labelled, model="gene-mean")
+
+
+def test_the_embedding_of_a_model_is_asked(sample_fovs):
+    cells, reference = sample_fovs
+    told = scfm.annotate(
+        cells, by="reference", reference=reference, model="cellplm-mini"
+    )
+    assert told.agreement(cells.obs["cell_type"]).scores["macro_f1"] > 0.9
+    assert told.about["model"] == "cellplm-mini"
+    assert len(told.about["sha256"]) == 64
+
+
+@pytest.fixture
+def sample_fovs():
+    from napari_scfm.slides.samples import sample_path
+
+    slide = scfm.read_slide(sample_path("cosmx"))
+    return slide.fov("F004").table, slide.fov("F001").table
+
+
+def test_genes_are_met_by_identity_in_any_order(sample_fovs):
+    from napari_scfm.genes.identity import to_ensembl
+
+    cells, reference = sample_fovs
+    plain = scfm.annotate(cells, by="reference", reference=reference)
+    other = reference[:, ::-1].copy()
+    ids = to_ensembl(other.var_names, "human")
+    other.var_names = [a or b for a, b in zip(ids, other.var_names, strict=True)]
+    again = scfm.annotate(cells, by="reference", reference=other)
+    np.testing.assert_array_equal(plain.best, again.best)
+
+
+def test_a_cell_never_votes_on_itself(labelled):
+    wrong = labelled.copy()
+    types = wrong.obs["cell_type"].astype(object).to_numpy()
+    first = types[0]
+    types[0] = "beta" if first != "beta" else "alpha"
+    wrong.obs["cell_type"] = types
+    told = scfm.annotate(labelled, by="reference", reference=wrong, k=1)
+    assert told.labels[0] == first
+    # another cell of the same name is not the same cell
+    changed = labelled.copy()
+    changed.X = changed.X.toarray()
+    changed.X[0] += 1e-3
+    told = scfm.annotate(changed, by="reference", reference=wrong, k=1)
+    assert told.labels[0] == types[0]
+
+
+def test_unlabelled_reference_cells_do_not_vote(cells, labelled):
+    types = labelled.obs["cell_type"].astype(object).to_numpy()
+    types[types == "gamma"] = "Unknown"
+    types[:3] = None
+    labelled.obs["cell_type"] = types
+    told = scfm.annotate(cells, by="reference", reference=labelled)
+    assert told.classes == ("alpha", "beta")
+    assert any("without a label" in note for note in told.notes)
+
+
+def test_cells_unlike_any_reference_are_noticed(make_section, cells):
+    reference = make_section(seed=3, cells=150, kinds=("alpha", "beta"))
+    told = scfm.annotate(cells, by="reference", reference=reference)
+    assert any("types that it lacks" in note for note in told.notes)
+    alike = scfm.annotate(cells, by="reference", reference=make_section(seed=4))
+    assert not any("types that it lacks" in note for note in alike.notes)
+
+
+def test_a_cell_without_counts_is_told_nothing(cells, labelled):
+    cells.X = sparse.csr_matrix(
+        np.where(np.arange(90)[:, None] == 7, 0, cells.X.toarray())
+    )
+    told = scfm.annotate(cells, by="reference", reference=labelled)
+    assert told.labels[7] == "unknown"
+    assert told.confidence[7] == 0
+    assert told.told.sum() == 89
+
+
+def test_hidden_counts_do_not_reach_a_type(cells, labelled):
+    mask = scfm.mask_genes(cells, ["g00", "g10"])
+    first = scfm.annotate(cells, by="reference", reference=labelled, mask=mask)
+    changed = cells.X.toarray()
+    changed[:, [0, 10]] += 7
+    cells.X = changed
+    again = scfm.annotate(cells, by="reference", reference=labelled, mask=mask)
+    np.testing.assert_array_equal(first.scores, again.scores)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            lambda r: r.obs.rename(columns={"cell_type": "kind"}),
+            "no labels 'cell_type'",
+        ),
+        (lambda r: r.obs.assign(cell_type="alpha"), "names 1 type in 120 cells"),
+        (lambda r: r.obs.assign(cell_type=r.obs_names), "so it names no types"),
+    ],
+)
+def test_labels_that_tell_nothing_apart_are_refused(cells, labelled, change, said):
+    labelled.obs = pd.DataFrame(change(labelled))
+    with pytest.raises(SpecError, match=said):
+        scfm.annotate(cells, by="reference", reference=labelled)
+
+
+def test_a_reference_of_other_genes_is_refused(cells, labelled):
+    labelled.var_names = [f"other{i}" for i in range(labelled.n_vars)]
+    with pytest.raises(SpecError, match=r"shares no gene.*other0.*g00"):
+        scfm.annotate(cells, by="reference", reference=labelled)
+
+
+def test_voting_tells_how_far_it_is_and_can_be_stopped(cells, labelled):
+    seen = []
+    scfm.annotate(cells, by="reference", reference=labelled, progress=seen.append)
+    assert (seen[-1].done, seen[-1].total) == (90, 90)
+
+    def stop(_):
+        raise scfm.Cancelled
+
+    with pytest.raises(scfm.Cancelled):
+        scfm.annotate(cells, by="reference", reference=labelled, progress=stop)
+
+
+def test_components_are_those_of_scikit_learn(cells, labelled):
+    from sklearn.decomposition import PCA
+
+    from napari_scfm.analysis.celltypes import nearest
+
+    mine, theirs = nearest.principal(cells, labelled)
+    counts = np.vstack([cells.X.toarray(), labelled.X.toarray()])
+    depth = counts.sum(1, keepdims=True)
+    to = np.median(labelled.X.toarray().sum(1))
+    logs = np.log1p(counts / depth * to)
+    z = (logs - logs.mean(0)) / (logs.std(0) + 0.05)
+    expected = PCA(30, svd_solver="covariance_eigh").fit_transform(z)
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    both = np.vstack([mine, theirs])
+    np.testing.assert_allclose(both @ both.T, expected @ expected.T, atol=1e-4)
