@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from napari_scfm.viewer.export import available, panels_of, write_figure
 from napari_scfm.viewer.hiding.masking import hide
 from napari_scfm.viewer.hiding.picking import pick
 from napari_scfm.viewer.open import open_slide, show_fov
-from napari_scfm.viewer.session import Legend
+from napari_scfm.viewer.session import Clusters, Legend
 
 
 class Counter(CellModel):
@@ -155,6 +156,21 @@ def test_the_tissue_and_the_crowd_have_the_same_colours(session, picture):
         np.testing.assert_allclose(paint.rgba[:12], canvas[1:13], atol=1e-6)
         assert paint.legend == painter.legend
         assert len(np.unique(paint.rgba[12:], axis=0)) > 1  # other fields, too
+
+
+def test_clusters_of_the_whole_slide_are_painted_on_all_of_it(session, picture):
+    labels = np.arange(28) % 3
+    made = Clusters("F001", "counter", labels[:12], 1.0)
+    session.update({"clusters": made, "colour_by": "clusters"})
+    alone = paint_of(session, picture.crowd)
+    assert "other fields" in alone.legend.note
+    assert set(alone.codes[12:]) == {-1}
+    colours = np.array([[1, 0, 0, 1], [0, 1, 0, 1], [0, 0, 1, 1]], np.float32)
+    made.grouping = SimpleNamespace(labels=labels, colours=colours, about="", names=())
+    every = paint_of(session, picture.crowd)
+    np.testing.assert_array_equal(every.codes, labels)
+    np.testing.assert_array_equal(every.rgba[0], every.rgba[27])
+    np.testing.assert_array_equal(every.rgba[0, :3], every.legend.categories[0][1][:3])
 
 
 def test_points_are_coloured_by_columns_and_fields_of_view(session, picture):

@@ -61,14 +61,18 @@ def _drawn(dock, qtbot):
     qtbot.waitUntil(
         lambda: not dock.jobs.running and len(dock.scatter.drawn) > 0, timeout=WAIT
     )
-    # the canvas has found its place
+    _placed(dock, qtbot)
+    return dock
+
+
+def _placed(dock, qtbot) -> None:
+    """Wait until the canvas has found its place in the window."""
     scatter = dock.scatter
     qtbot.waitUntil(
         lambda: scatter.native.size() == scatter.size() == scatter.overlay.size(),
         timeout=WAIT,
     )
     QTest.qWait(50)
-    return dock
 
 
 def _pixel(dock, row: int) -> QPoint:
@@ -251,7 +255,8 @@ def test_a_dock_that_floated_draws_its_points_again(drawn, session, qtbot):
     QTest.qWait(100)
     frame.setFloating(False)
     qtbot.waitUntil(drawn.scatter.native.isVisible, timeout=WAIT)
-    QTest.qWait(100)
+    _placed(drawn, qtbot)
+    drawn.scatter.fit()
     seen = drawn.scatter.canvas.render()
     page = np.round(255 * np.array(drawn.scatter.canvas.bgcolor.rgb))
     assert (np.abs(seen[..., :3] - page) > 20).any()

@@ -139,10 +139,26 @@ def _tissue(session: Session, crowd: Crowd) -> Paint:
     seen = look(session)
     if not seen.legend.title:
         return Paint(None, Legend())
+    grouping = getattr(session.clusters, "grouping", None)
+    whole = crowd.table is session.slide.table and grouping is not None
+    if by == "clusters" and not alone and whole:
+        return _sorted_into(np.asarray(grouping.labels), seen.legend)
     paint = _here(session, crowd, seen.rgba, seen.legend)
     if by == "clusters" and not alone:
         paint.codes = _placed(session, crowd, session.clusters.values, -1)
     return paint
+
+
+def _sorted_into(codes: np.ndarray, legend: Legend) -> Paint:
+    """Return the classes of the whole slide in the colours of a legend."""
+    palette = np.array([colour for _, colour in legend.categories], dtype=np.float32)
+    return Paint(category_colours(codes, palette), legend, codes)
+
+
+def category_colours(codes: np.ndarray, palette: np.ndarray) -> np.ndarray:
+    """Return (cells, 4) colours of codes; -1 is drawn as unknown."""
+    rgba = np.vstack([palette.reshape(-1, 4), UNKNOWN])[codes]
+    return np.asarray(rgba, dtype=np.float32)
 
 
 def _types(session: Session, crowd: Crowd) -> Paint:
@@ -214,8 +230,7 @@ def _of_categories(
     if colours is None:
         rgba = category_rgba(codes, len(kinds.categories))
         return Paint(rgba, Legend(title, categories=type_legend(kinds)), codes)
-    rgba = np.asarray(colours, dtype=np.float32)[np.clip(codes, 0, None)]
-    rgba[codes < 0] = UNKNOWN
+    rgba = category_colours(codes, np.asarray(colours, dtype=np.float32))
     entries = tuple(
         (str(name), tuple(map(float, colour)))
         for name, colour in zip(kinds.categories, colours, strict=True)

@@ -24,7 +24,7 @@ from napari_scfm.widgets.embedding.overlay import Overlay
 from napari_scfm.widgets.step import hint
 
 if TYPE_CHECKING:
-    from qtpy.QtGui import QShowEvent
+    from qtpy.QtGui import QHideEvent, QShowEvent
 
     from napari_scfm.figures.furniture import Theme
 
@@ -116,6 +116,11 @@ class Scatter(QWidget):
         self._away.setVisible(not at_home)
         if at_home:
             self._upload()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Draw nothing on the way to another window."""
+        super().hideEvent(event)
+        self.native.hide()
 
     def _make_timers(self) -> None:
         self._rest = QTimer(self)
