@@ -13,6 +13,7 @@ from qtpy.QtTest import QTest
 
 from napari_scfm.viewer import grouping as groups
 from napari_scfm.viewer import tasks
+from napari_scfm.viewer.export import panels_of
 from napari_scfm.viewer.open import show_fov
 from napari_scfm.viewer.sessions.restore import open_session
 from napari_scfm.viewer.sessions.save import save_session
@@ -91,6 +92,37 @@ def test_the_slider_sorts_again_from_the_graph_that_is_kept(
     QTest.mouseClick(step.classes.undo, LEFT)
     assert session.grouping == before
     assert step.asking.resolution.value() == pytest.approx(1.0)
+
+
+def test_a_slow_slide_is_sorted_in_the_background(
+    step, session, qtbot, finish, monkeypatch
+):
+    monkeypatch.setattr("napari_scfm.widgets.clusters.step.AT_ONCE", -1.0)
+    before = session.grouping
+    step.asking.resolution.setValue(2.0)
+    qtbot.waitUntil(lambda: session.busy == "Clustering", timeout=60_000)
+    step.asking.resolution.setValue(3.0)  # while the other is under way
+    wanted = lambda: session.clusters.resolution == 3.0  # noqa: E731
+    qtbot.waitUntil(wanted, timeout=60_000)
+    finish()
+    assert len(session.grouping.names) > len(before.names)
+    assert step.asking.resolution.value() == pytest.approx(3.0)
+
+
+def test_a_class_is_split_and_a_figure_has_its_colours(step, session, viewer, finish):
+    before = session.grouping
+    choose(step, "0", "1")
+    assert not step.classes.split.isEnabled()
+    choose(step, "0")
+    QTest.mouseClick(step.classes.split, LEFT)
+    finish()
+    made = session.grouping
+    assert {"0.1", "0.2"} <= set(made.names)
+    assert made.colours[made.names.index("0.1")].tolist() == before.colours[0].tolist()
+    show_fov(viewer, "F002")
+    (panel,) = panels_of(session, "clusters")
+    np.testing.assert_array_equal(panel.palette, made.colours)
+    assert panel.names == made.names
 
 
 def test_classes_are_merged_renamed_and_corrected_by_hand(step, session, viewer):

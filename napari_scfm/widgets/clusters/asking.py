@@ -76,8 +76,9 @@ class Asking(QWidget):
         self._rest.start()
 
     def show_resolution(self, value: float) -> None:
-        """Move the slider without sorting the cells."""
-        self._rest.stop()
+        """Move the slider without sorting the cells, unless somebody moves it."""
+        if self._rest.isActive():
+            return
         with signals_blocked(self.resolution):
             self.resolution.setValue(value)
 
@@ -85,6 +86,7 @@ class Asking(QWidget):
         by_space = text == DOMAINS
         for part in (self._weight_label, self.weight):
             part.setVisible(by_space)
+        self._rest.stop()
         self.show_resolution(DOMAIN_RESOLUTION if by_space else RESOLUTION)
 
 

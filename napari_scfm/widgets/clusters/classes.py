@@ -20,14 +20,17 @@ from qtpy.QtWidgets import (
 from superqt.utils import signals_blocked
 
 from napari_scfm.errors import ScfmError, counted, named
+from napari_scfm.progress import report
 from napari_scfm.viewer import grouping as groups
 from napari_scfm.widgets.step import Context, button, narrow, row
 
 if TYPE_CHECKING:
     from napari_scfm.analysis.groups.grouping import Grouping
+    from napari_scfm.progress import ProgressCallback
 
 ROWS = 9
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+_LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 _HEADS = (
     ("Class", "Double-click a name to write another"),
     ("Here", "Cells of the field of view on show"),
@@ -44,9 +47,10 @@ class ClassList(QWidget):
         self._shown: Grouping | None = None
         self._make_table()
         self.merge = button("Merge", self._merge, "Make one class of the lines chosen")
-        self.pick = button(
-            "Select cells", self._pick, "Select the cells of the lines chosen"
+        self.split = button(
+            "Split", self._split, "Cluster the cells of the line chosen anew"
         )
+        self.pick = button("Select", self._pick, "Select the cells of the lines chosen")
         self.undo = button("↶", lambda: groups.step_back(self.session))
         self.redo = button("↷", lambda: groups.step_back(self.session, forward=True))
         for one in (self.undo, self.redo):
@@ -66,7 +70,7 @@ class ClassList(QWidget):
         body.setContentsMargins(0, 0, 0, 0)
         body.setSpacing(4)
         body.addWidget(self.table)
-        body.addLayout(row(self.merge, self.pick, self.undo, self.redo))
+        body.addLayout(row(self.merge, self.split, self.pick, self.undo, self.redo))
         body.addLayout(row(self.name, self.put))
         self.table.itemSelectionChanged.connect(self._fit_buttons)
         for signal in (self.session.events.grouping, self.session.events.clusters):
@@ -78,8 +82,7 @@ class ClassList(QWidget):
         for place, (head, tip) in enumerate(_HEADS):
             item = QTableWidgetItem(head)
             item.setToolTip(tip)
-            if place:
-                item.setTextAlignment(_RIGHT)
+            item.setTextAlignment(_RIGHT if place else _LEFT)
             self.table.setHorizontalHeaderItem(place, item)
         self.table.verticalHeader().hide()
         self.table.setShowGrid(False)
@@ -163,6 +166,9 @@ class ClassList(QWidget):
         self.merge.setEnabled(chosen > 1)
         self.pick.setEnabled(chosen > 0)
         found = groups.groups_of(self.session)
+        self.split.setEnabled(
+            chosen == 1 and found is not None and found.vectors is not None
+        )
         history = None if found is None else found.history
         for one, word, said in (
             (self.undo, "Undo", "" if history is None else history.undoes),
@@ -177,6 +183,27 @@ class ClassList(QWidget):
         act = groups.change
         if self.context.attempt(act, self.session, lambda x: x.merge(names), said):
             self.session.say(f"{said.capitalize()}.")
+
+    def _split(self) -> None:
+        """Cluster one class anew, in the background."""
+        (name,) = self.chosen
+        session, before = self.session, self.session.grouping
+        vectors = groups.groups_of(session).vectors
+
+        def task(progress: ProgressCallback) -> Grouping:
+            report(progress, 0, 0, f"Splitting {name}")
+            return before.subcluster(before.rows(name), vectors)
+
+        def done(made: Grouping) -> None:
+            if session.grouping is not before:
+                session.say("The classes are no longer those that were split.")
+                return
+            parts = len(made.names) - len(before.names) + 1
+            groups.change(session, lambda _: made, f"split {name}")
+            text = f"{name} split into {counted(parts, 'class', 'classes')}."
+            session.say(text if parts > 1 else f"{name} does not fall into parts.")
+
+        self.context.jobs.run("Splitting", task, done)
 
     def _pick(self) -> None:
         made, session = self.session.clusters, self.session
