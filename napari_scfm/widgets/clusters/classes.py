@@ -61,7 +61,7 @@ class ClassList(QWidget):
         self.name.setSizePolicy(
             QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred
         )
-        self.name.lineEdit().setPlaceholderText("class, or a new name")
+        self.name.lineEdit().setPlaceholderText("class name")
         self.name.setToolTip("A class that is there, or the name of a new one")
         self.put = button(
             "Put selected cells", self._put, "Put the selected cells into this class"
