@@ -45,19 +45,22 @@ def value_rgba(
     return rgba
 
 
-def category_rgba(codes: np.ndarray, n: int) -> np.ndarray:
+def category_rgba(
+    codes: np.ndarray, n: int, palette: np.ndarray | None = None
+) -> np.ndarray:
     """Return (n_cells, 4) colours of category codes; -1 is drawn as unknown."""
-    colours = np.asarray(categorical(max(n, 1)), dtype=np.float32)
+    given = categorical(max(n, 1)) if palette is None else palette
+    colours = np.asarray(given, dtype=np.float32)
     rgba = colours[np.clip(codes, 0, None)]
     rgba[codes < 0] = UNKNOWN
     return rgba
 
 
 def type_legend(
-    types: pd.Categorical,
+    types: pd.Categorical, palette: np.ndarray | None = None
 ) -> tuple[tuple[str, tuple[float, ...]], ...]:
     """Return (name, RGBA) of each cell type."""
-    colours = categorical(max(len(types.categories), 1))
+    colours = categorical(max(len(types.categories), 1)) if palette is None else palette
     return tuple(
         (str(name), tuple(float(c) for c in colour))
         for name, colour in zip(types.categories, colours, strict=False)

@@ -323,6 +323,7 @@ def _clusters(session: Session) -> list[Panel]:
             title=made.title,
             categories=made.values,
             names=made.classes,
+            palette=made.palette,
             note=made.note,
         )
     ]

@@ -201,13 +201,9 @@ def _by_clusters(session: Session) -> Look:
     if made is None or made.fov != session.fov.name:
         return _plain(session)
     names = pd.Categorical.from_codes(made.values, categories=list(made.classes))
-    rgba = category_rgba(np.asarray(names.codes), len(names.categories))
-    legend = Legend(
-        made.title,
-        categories=type_legend(names),
-        note=made.note,
-    )
-    return Look(rgba, legend)
+    rgba = category_rgba(np.asarray(names.codes), len(names.categories), made.palette)
+    entries = type_legend(names, made.palette)
+    return Look(rgba, Legend(made.title, categories=entries, note=made.note))
 
 
 def hover_base(session: Session) -> pd.DataFrame:
@@ -239,7 +235,8 @@ def hover_values(session: Session) -> dict[str, np.ndarray]:
     if session.clusters is not None and session.clusters.fov == session.fov.name:
         made = session.clusters
         if made.names:
-            columns["label predicted"] = np.asarray(made.names)[made.values]
+            column = "label predicted" if made.said else "cluster"
+            columns[column] = np.array([*made.names, ""])[made.values]
         else:
             columns["cluster"] = made.values
     if session.partners is not None:

@@ -105,7 +105,7 @@ def adopt(viewer: Viewer, slide: Slide, name: str, layers: Sequence[Layer]) -> N
     session.update({"selection": NO_CELLS, "stream": None, "shown": "truth"})
     if new_slide:  # another slide may have fields of view of the same names
         session.histories.clear()
-        session.update({"comparison": None, "clusters": None})
+        session.update({"comparison": None, "clusters": None, "grouping": None})
     new = _sorted_by_role(layers)
     for layer in list(viewer.layers):
         if role_of(layer).get("role") in OF_ONE_FOV and layer not in layers:
@@ -165,7 +165,7 @@ def _take(session: Session, slide: Slide, name: str) -> None:
     if session.gene not in fov.table.var_names:
         values["gene"] = ""
     if not same_slide:
-        values |= {"comparison": None, "clusters": None}
+        values |= {"comparison": None, "clusters": None, "grouping": None}
     if not same_slide or session.colour_by == "nothing":
         values["colour_by"] = _first_colours(session, fov.table, values)
     session.update(values)

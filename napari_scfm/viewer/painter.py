@@ -25,6 +25,7 @@ from napari_scfm.viewer.fov_layers import (
     refill,
     role_of,
 )
+from napari_scfm.viewer.grouping import follow
 from napari_scfm.viewer.hiding.masking import hidden_share_of_cells
 from napari_scfm.viewer.layout import one_layout
 from napari_scfm.viewer.look import hover_base, look, refresh_hover
@@ -109,6 +110,7 @@ class Painter:
         other = None if made is None else on_fov(made, session.fov)
         if other is not None:
             session.comparison = other
+        follow(session)
 
     def paint(self) -> None:
         """Recolour the cells, unless they look like that already."""

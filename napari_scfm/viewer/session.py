@@ -143,7 +143,11 @@ class Clusters:
     about
         How it was made.
     names
-        Labels that an annotating model knows; empty for clusters.
+        Labels that an annotating model knows, or of the classes of a grouping; empty
+        for the clusters of one FOV.
+    grouping
+        The :class:`~napari_scfm.analysis.groups.grouping.Grouping` of the whole slide
+        that they are a part of, or None.
     """
 
     fov: str
@@ -152,6 +156,7 @@ class Clusters:
     resolution: float
     about: dict[str, Any] = field(default_factory=dict)
     names: tuple[str, ...] = ()
+    grouping: Any = None
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -161,12 +166,29 @@ class Clusters:
     @property
     def title(self) -> str:
         """What is shown."""
-        return f"{'Labels said by' if self.names else 'Clusters of'} {self.model}"
+        if self.said:
+            return f"Labels said by {self.model}"
+        about = "" if self.grouping is None else self.grouping.about
+        word = "Domains" if about.startswith("Domains") else "Clusters"
+        return f"{word} of {self.model}"
 
     @property
     def note(self) -> str:
         """What else must be known."""
-        return "predicted" if self.names else f"Leiden, resolution {self.resolution:g}"
+        if self.said:
+            return "predicted"
+        whole = "" if self.grouping is None else ", whole slide"
+        return f"Leiden, resolution {self.resolution:g}{whole}"
+
+    @property
+    def said(self) -> bool:
+        """Whether a model said them."""
+        return bool(self.names) and self.grouping is None
+
+    @property
+    def palette(self) -> np.ndarray | None:
+        """(classes, 4) colour of each class; None for the standard ones."""
+        return None if self.grouping is None else self.grouping.colours
 
 
 @dataclass(eq=False)
@@ -270,7 +292,9 @@ class Session(EventedModel):
     ``cell`` is the row of the cell whose card is open, ``influence`` which cells
     mattered for it, ``partners`` whom it attends to or who attends to it, drawn as
     ``partner_look`` says. ``ligand`` is a ligand with a receptor that is on show.
-    ``embedding`` is the picture of cells in two dimensions that is on show.
+    ``grouping`` is what all cells of the slide are sorted into; ``clusters`` are its
+    part in the FOV on show. ``embedding`` is the picture of cells in two dimensions
+    that is on show.
     ``painted`` is emitted with the :class:`Legend` after the cells were recoloured.
     """
 
@@ -297,6 +321,7 @@ class Session(EventedModel):
     curtain: float | None = None
     fade_uncertain: bool = False
     clusters: Clusters | None = None
+    grouping: Any = None
     stream: Stream | None = None
     cell: int | None = None
     influence: Any = None

@@ -25,11 +25,11 @@ from napari_scfm.viewer.layout import LATER
 from napari_scfm.viewer.session import Message, bare, session_of
 from napari_scfm.widgets.attention.step import AttentionStep
 from napari_scfm.widgets.cell_card import CellCard
+from napari_scfm.widgets.clusters.step import ClustersStep
 from napari_scfm.widgets.jobs import Jobs
 from napari_scfm.widgets.legend import LegendView
 from napari_scfm.widgets.sessions.bar import SessionBar
 from napari_scfm.widgets.step import Context, Step, hint
-from napari_scfm.widgets.steps.clusters import ClustersStep
 from napari_scfm.widgets.steps.colour import ColourStep
 from napari_scfm.widgets.steps.compare import CompareStep
 from napari_scfm.widgets.steps.export import ExportStep

@@ -132,10 +132,19 @@ class PartRecord(_Record):
 
 
 class ClustersRecord(PartRecord):
-    """Clusters, and what :class:`~napari_scfm.viewer.session.Clusters` says of them."""
+    """Clusters, and what :class:`~napari_scfm.viewer.session.Clusters` says of them.
+
+    Attributes
+    ----------
+    key, made
+        Column and origin of the grouping of the slide that they are a part of; its
+        cells and colours are in the part.
+    """
 
     resolution: float = 0.0
     names: tuple[str, ...] = ()
+    key: str = ""
+    made: str = ""
 
 
 class StreamRecord(PartRecord):

@@ -84,8 +84,11 @@ def write_model(folder: Path, model: Any) -> str:
 
 
 def write_clusters(folder: Path, made: Clusters) -> str:
-    """Write the cluster of each cell, once."""
-    return write_arrays(folder, "clusters", made, {"values": made.values})
+    """Write the cluster of each cell, once; those of the whole slide if it is known."""
+    arrays = {"values": made.values}
+    if made.grouping is not None:
+        arrays |= {"slide": made.grouping.labels, "colours": made.grouping.colours}
+    return write_arrays(folder, "clusters", made, arrays)
 
 
 def write_arrays(folder: Path, kind: str, made: Any, arrays: dict[str, Any]) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_scfm.analysis.groups.grouping import Grouping
 from napari_scfm.errors import ModelError, ScfmError, counted
 from napari_scfm.experiments.fingerprint import SHORT
 from napari_scfm.masks.history import Step
@@ -309,7 +310,8 @@ def _comparison(record: PartRecord, slide: Slide, path: Path) -> Comparison:
 
 
 def _clusters(record: ClustersRecord, slide: Slide, path: Path) -> Clusters:
-    values = parts.read_arrays(path).get("values", NO_CELLS)
+    arrays = parts.read_arrays(path)
+    values = arrays.get("values", NO_CELLS)
     cells = slide.fov(record.fov).table.n_obs
     names = record.names
     if len(values) != cells or (names and values.max(initial=0) >= len(names)):
@@ -319,8 +321,22 @@ def _clusters(record: ClustersRecord, slide: Slide, path: Path) -> Clusters:
     made = Clusters(
         record.fov, record.model, values, record.resolution, dict(record.about), names
     )
+    if record.key:
+        made.grouping = _grouping(record, slide, arrays)
     parts.remember(made, path.name)
     return made
+
+
+def _grouping(
+    record: ClustersRecord, slide: Slide, arrays: dict[str, np.ndarray]
+) -> Grouping:
+    labels, cells = arrays.get("slide", NO_CELLS), sum(slide.fov_cells.values())
+    if len(labels) != cells:
+        raise SessionError(
+            f"They are of {counted(len(labels), 'cell')}, the slide has {cells}."
+        )
+    colours = arrays.get("colours", np.zeros((0, 4)))
+    return Grouping(record.key, labels, record.names, colours, record.made)
 
 
 def _touch(fov: FieldOfView) -> None:

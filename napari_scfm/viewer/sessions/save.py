@@ -167,6 +167,8 @@ def _results(scene: Scene, folder: Path) -> dict[str, PartRecord]:
             **_said(parts.write_clusters(folder, clusters), clusters),
             resolution=float(clusters.resolution),
             names=clusters.names,
+            key="" if clusters.grouping is None else clusters.grouping.key,
+            made="" if clusters.grouping is None else clusters.grouping.about,
         )
     if stream is not None:
         part = stream_part.write_stream(folder, stream)

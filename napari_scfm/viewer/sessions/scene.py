@@ -235,7 +235,9 @@ def _put_work(session: Session, scene: Scene) -> None:
     spec = None if history is None else history.spec
     session.update({"recipe": spec, "mask": mask})
     _put_models(session, scene)
-    session.clusters, session.stream = scene.clusters, scene.stream
+    made = scene.clusters
+    session.grouping = None if made is None else made.grouping
+    session.clusters, session.stream = made, scene.stream
     session.comparison = scene.comparison
 
 
@@ -297,7 +299,8 @@ def clear(viewer: Viewer) -> None:
         if role_of(layer):
             viewer.layers.remove(layer)
     session.histories.clear()
-    nothing = ("comparison", "clusters", "stream", "mask", "recipe", "fov", "slide")
+    nothing = ("comparison", "clusters", "grouping", "stream")
+    nothing += ("mask", "recipe", "fov", "slide")
     session.update(dict.fromkeys(nothing) | {"selection": NO_CELLS})
 
 

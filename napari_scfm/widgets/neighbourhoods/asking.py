@@ -119,9 +119,10 @@ def choices_of(session: Session, groupings: Iterable[Any] = ()) -> list[Choice]:
     fov = session.fov
     if fov is None:
         return []
-    found = []
+    found, groupings = [], list(groupings)
     made = session.clusters
-    if made is not None and made.fov == fov.name:
+    listed = made is not None and any(one is made.grouping for one in groupings)
+    if made is not None and made.fov == fov.name and not listed:
         source = SimpleNamespace(key=CLUSTERS, labels=made.values, names=made.classes)
         found.append(Choice(made.title, source, whole=False))
     size = len(session.slide.table) if session.slide is not None else 0

@@ -284,8 +284,9 @@ class NeighbourhoodSection(Section):
             return
         rows = self._beside.rows(session, asked.choice, asked.neighbours, pair)
         key = asked.choice.key
-        if key in (keys.CELL_TYPE, CLUSTERS) and session.colour_by != "gene":
-            session.colour_by = "type" if key == keys.CELL_TYPE else "clusters"
+        shown = key == CLUSTERS or asked.choice.source is session.grouping
+        if (shown or key == keys.CELL_TYPE) and session.colour_by != "gene":
+            session.colour_by = "clusters" if shown else "type"
         session.selection = rows
         session.say(selected_words(len(rows), pair, session.fov.name))
 

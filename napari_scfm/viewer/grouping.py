@@ -1,0 +1,352 @@
+"""Classes of all cells of a slide: made in a thread, changed by hand, undone.
+
+The session holds the grouping; what is on show of it are the clusters of the FOV on
+show, so that painter, figures and sessions need not know of other cells. Decides that
+a grouping says in its own sentence what was done to it by hand, and that labels which
+a model said of a FOV stay until another FOV is shown.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_scfm import keys
+from napari_scfm.errors import ScfmError, counted
+from napari_scfm.experiments.provenance import provenance
+from napari_scfm.progress import report
+from napari_scfm.viewer.embedding.crowd import Crowd
+from napari_scfm.viewer.session import Clusters
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from anndata import AnnData
+
+    from napari_scfm.analysis.groups.grouping import Grouping
+    from napari_scfm.analysis.groups.history import GroupingHistory
+    from napari_scfm.experiments.grouping import CellGraph
+    from napari_scfm.progress import ProgressCallback
+    from napari_scfm.viewer.embedding.picture import Asked
+    from napari_scfm.viewer.embedding.store import Store
+    from napari_scfm.viewer.session import Session
+
+PART, GRAPHS = "groups", "cell graphs"
+KEPT = 3
+"""Graphs that are kept, of masks, models and weights of space that were asked for."""
+BY_HAND = " Then: "
+
+
+@dataclass(eq=False)
+class Groups:
+    """A grouping with what can be done to it.
+
+    Attributes
+    ----------
+    history
+        Undo and redo.
+    model, about
+        Whose embedding, and how it was made.
+    cells
+        The graph that another resolution asks; None where a session was opened.
+    vectors
+        (cells, d) the embedding; None there, too.
+    seed
+        Of Leiden.
+    seconds
+        That Leiden took.
+    """
+
+    history: GroupingHistory
+    model: str
+    about: dict[str, Any]
+    cells: CellGraph | None = None
+    vectors: np.ndarray | None = None
+    seed: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """What a press on Cluster asks, taken from the session before the thread starts.
+
+    Attributes
+    ----------
+    asked, store, graphs
+        Cells, model and masks; embeddings and graphs that were made before.
+    resolution, seed
+        Of Leiden.
+    domains
+        Weight of space; None = clusters of the embedding.
+    before
+        The grouping on show, whose colours are kept.
+    """
+
+    asked: Asked
+    store: Store
+    graphs: dict[Any, CellGraph]
+    resolution: float
+    seed: int = 0
+    domains: float | None = None
+    before: Grouping | None = field(default=None)
+
+
+def question_of(
+    session: Session, resolution: float, seed: int = 0, domains: float | None = None
+) -> Question:
+    """Return what is asked of the session's slide.
+
+    Raises
+    ------
+    ScfmError
+        If nothing is open, or no model is loaded that can embed.
+    """
+    from napari_scfm.viewer.embedding.picture import asked_of
+    from napari_scfm.viewer.embedding.store import store_of
+    from napari_scfm.viewer.tasks import work_of
+
+    work_of(session, "embed")
+    asked = asked_of(session, whole=True)
+    graphs = session.parts.setdefault(GRAPHS, {})
+    before = session.grouping
+    return Question(asked, store_of(session), graphs, resolution, seed, domains, before)
+
+
+def group_slide(asked: Question, progress: ProgressCallback | None = None) -> Groups:
+    """Return the classes of all cells of a slide; reads all of it."""
+    from napari_scfm.analysis.groups.history import GroupingHistory
+    from napari_scfm.experiments.grouping import cell_graph, grouped
+    from napari_scfm.viewer.embedding.picture import first_picture
+
+    picture = first_picture(asked.asked, asked.store, progress)
+    key, table = (picture.key, asked.domains), picture.crowd.table
+    cells = asked.graphs.pop(key, None)
+    if cells is None:
+        cells = cell_graph(
+            table,
+            picture.vectors,
+            asked.asked.of,
+            domains=asked.domains,
+            progress=progress,
+        )
+    asked.graphs[key] = cells
+    while len(asked.graphs) > KEPT:
+        asked.graphs.pop(next(iter(asked.graphs)))
+    report(progress, 0, 1, "Leiden")
+    _ = cells.network
+    start = time.perf_counter()
+    made = grouped(
+        cells, asked.resolution, asked.seed, before=asked.before, progress=progress
+    )
+    seconds = time.perf_counter() - start
+    return Groups(
+        GroupingHistory(made),
+        asked.asked.of,
+        _about(asked),
+        cells,
+        picture.vectors,
+        asked.seed,
+        seconds,
+    )
+
+
+def _about(asked: Question) -> dict[str, Any]:
+    """Return how a grouping was made, as plain values."""
+    work = asked.asked
+    hidden = sum(int(mask.n_hidden) for _, mask in work.masks.values())
+    masks = {"hidden_entries": hidden, "fovs": sorted(work.masks)}
+    space = {} if asked.domains is None else {"domains": asked.domains}
+    return provenance(
+        work.model.info, seed=asked.seed, slide=work.slide.name, mask=masks, **space
+    )
+
+
+def regroup(groups: Groups, resolution: float) -> Grouping:
+    """Return the classes of the graph that is kept, at another resolution."""
+    from napari_scfm.experiments.grouping import grouped
+
+    start = time.perf_counter()
+    before = groups.history.current
+    made = grouped(groups.cells, resolution, groups.seed, before=before)
+    groups.seconds = time.perf_counter() - start
+    return made
+
+
+def take(session: Session, made: Groups) -> None:
+    """Put classes on show that are new; those of the same model can come back."""
+    old = groups_of(session)
+    if old is not None and old.model == made.model:
+        old.history.push(made.history.current, "clustered anew")
+        made.history = old.history
+    show(session, made)
+
+
+def groups_of(session: Session) -> Groups | None:
+    """Return what can be done to the grouping on show; None without one."""
+    from napari_scfm.analysis.groups.history import GroupingHistory
+
+    grouping = session.grouping
+    if grouping is None:
+        return None
+    found = session.parts.get(PART)
+    if found is None or found.history.current is not grouping:
+        made = session.clusters  # of a session that was opened
+        model, about = ("", {}) if made is None else (made.model, made.about)
+        found = Groups(GroupingHistory(grouping), model, dict(about))
+        session.parts[PART] = found
+    return found
+
+
+def show(session: Session, groups: Groups, paint: bool = True) -> None:
+    """Put a grouping on show; the cells are coloured by it where ``paint``."""
+    session.parts[PART] = groups
+    made = _part(session, groups)
+    session.side_by_side = session.side_by_side and not paint
+    colour = {"colour_by": "clusters"} if paint else {}
+    session.update({"grouping": groups.history.current, "clusters": made} | colour)
+
+
+def follow(session: Session) -> None:
+    """Put the part of the grouping on show that the FOV on show has."""
+    groups, fov, made = groups_of(session), session.fov, session.clusters
+    if groups is None or fov is None:
+        return
+    here = made is not None and made.fov == fov.name
+    if here and (made.said or made.grouping is session.grouping):
+        return
+    session.clusters = _part(session, groups)
+
+
+def rows_here(session: Session) -> np.ndarray:
+    """Return the slide's row of each cell of the FOV on show; -1 where it has none."""
+    return Crowd.of_slide(session.slide).rows(session.fov)
+
+
+def _part(session: Session, groups: Groups) -> Clusters:
+    grouping = groups.history.current
+    values = np.append(grouping.labels, np.int32(-1))[rows_here(session)]
+    resolution = resolution_of(grouping)
+    about = {**groups.about, "resolution": resolution, "grouping": grouping.about}
+    return Clusters(
+        session.fov.name,
+        groups.model,
+        values,
+        resolution,
+        about,
+        grouping.names,
+        grouping,
+    )
+
+
+def resolution_of(grouping: Grouping) -> float:
+    """Return the resolution that a grouping was made at; 0 if it does not say."""
+    found = re.search(r"resolution (\d*\.?\d+)", grouping.about)
+    return float(found.group(1)) if found else 0.0
+
+
+def change(session: Session, act: Callable[[Grouping], Grouping], said: str) -> None:
+    """Do something to the grouping on show, so that it can be undone.
+
+    Parameters
+    ----------
+    act
+        Grouping in, grouping out.
+    said
+        What was done, in words.
+
+    Raises
+    ------
+    ScfmError
+        If there is no grouping, or it cannot be done.
+    """
+    groups = groups_of(session)
+    if groups is None:
+        raise ScfmError("The cells are in no classes yet.", "Press Cluster first.")
+    before = groups.history.current
+    made = act(before)
+    if made == before:
+        return
+    if BY_HAND in before.about:
+        text = f"{before.about.removesuffix('.')}, {said}."
+    else:
+        text = f"{before.about}{BY_HAND}{said}."
+    groups.history.push(replace(made, about=text), said)
+    show(session, groups, paint=session.colour_by != "gene")
+
+
+def assign_selected(session: Session, name: str) -> int:
+    """Put the selected cells into a class, new or known; return how many they are.
+
+    Raises
+    ------
+    ScfmError
+        If no cell is selected, or no name is given.
+    """
+    if not name.strip():
+        raise ScfmError("The class has no name.", "Write one, or choose a class.")
+    if len(session.selection) == 0:
+        raise ScfmError(
+            "No cell is selected.", "Click cells, or draw round them, in step 4."
+        )
+    rows = rows_here(session)[session.selection]
+    rows = rows[rows >= 0]
+    cells = counted(len(rows), "cell")
+    change(
+        session,
+        lambda grouping: grouping.assign(rows, name.strip()),
+        f"put {cells} of {session.fov.name} into {name.strip()}",
+    )
+    return len(rows)
+
+
+def step_back(session: Session, forward: bool = False) -> None:
+    """Undo what was done last, or do it again."""
+    groups = groups_of(session)
+    if groups is None:
+        return
+    if forward:
+        groups.history.redo()
+    else:
+        groups.history.undo()
+    show(session, groups, paint=session.colour_by != "gene")
+
+
+def table_with(session: Session) -> Callable[[], AnnData]:
+    """Return what makes the table of the slide with its classes, for a thread.
+
+    Raises
+    ------
+    ScfmError
+        If there are none.
+    """
+    groups, slide = groups_of(session), session.slide
+    if groups is None:
+        raise ScfmError("The cells are in no classes yet.", "Press Cluster first.")
+    grouping = groups.history.current
+
+    def make() -> AnnData:
+        table = slide.table.copy()
+        table.uns[keys.UNS] = {**table.uns.get(keys.UNS, {}), **_plain(groups.about)}
+        grouping.to_obs(table)
+        if groups.vectors is not None:
+            table.obsm[keys.embedding(groups.model)] = np.asarray(groups.vectors)
+        return table
+
+    return make
+
+
+def _plain(about: dict[str, Any]) -> dict[str, Any]:
+    """Return what a file can hold: nothing that is None, lists as arrays of text."""
+    found: dict[str, Any] = {}
+    for name, value in about.items():
+        if isinstance(value, dict):
+            found[name] = _plain(value)
+        elif isinstance(value, list | tuple):
+            found[name] = np.array([str(one) for one in value])
+        elif value is not None:
+            found[name] = value
+    return found

@@ -1,0 +1,215 @@
+"""Step 6: clusters or domains of the whole slide, painted on the cells."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qtpy.QtWidgets import QFileDialog
+
+from napari_scfm.errors import counted
+from napari_scfm.experiments.files import write_h5ad
+from napari_scfm.progress import report
+from napari_scfm.viewer import grouping as groups
+from napari_scfm.viewer import tasks
+from napari_scfm.viewer.training.trained import classes_of
+from napari_scfm.widgets.clusters.asking import Asking
+from napari_scfm.widgets.clusters.classes import ClassList
+from napari_scfm.widgets.clusters.markers import MarkerSection
+from napari_scfm.widgets.neighbourhoods import NeighbourhoodSection
+from napari_scfm.widgets.step import Context, Step, button, hint, row
+
+if TYPE_CHECKING:
+    from napari_scfm.analysis.groups.grouping import Grouping
+    from napari_scfm.progress import ProgressCallback
+    from napari_scfm.viewer.session import Clusters
+
+EMPTY = (
+    "Leiden clusters of the model's embedding, of all cells of the slide: cells that "
+    "the model holds alike."
+)
+AT_ONCE = 0.1
+"""Seconds that the window may wait for other classes."""
+
+
+class ClustersStep(Step):
+    """What to sort by, Cluster, the classes, their genes and their neighbours."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__("6  Clusters", context)
+        self.asking = Asking()
+        self.asking.resolved.connect(self._on_resolved)
+        self.annotate = button(
+            "Name the cells", self.name_cells, "Label every cell of this field of view"
+        )
+        cluster = button("Cluster", self.run, "Sort all cells of the slide")
+        self.status = hint(EMPTY)
+        self.classes = ClassList(context)
+        self.markers = MarkerSection(context)
+        self.neighbourhoods = NeighbourhoodSection(context, self._groupings)
+        self.save = button(
+            "Save with the table…",
+            self._ask_file,
+            "All cells with their classes and the embedding, as .h5ad",
+        )
+        self.body.addWidget(self.asking)
+        self.body.addLayout(row(cluster, self.annotate))
+        for part in (self.status, self.classes, self.markers, self.neighbourhoods):
+            self.body.addWidget(part)
+        self.body.addWidget(self.save)
+        events = self.session.events
+        for signal in (events.clusters, events.fov, events.grouping):
+            context.listen(signal, self._on_clusters)
+        context.listen(events.model, self._on_model)
+        self._on_model()
+        self._on_clusters()
+
+    def run(self) -> None:
+        """Cluster the slide in the background and colour by the result."""
+        self.context.attempt(self._start)
+
+    def _start(self) -> None:
+        asking = self.asking
+        asked = groups.question_of(
+            self.session,
+            float(asking.resolution.value()),
+            asking.seed.value(),
+            asking.domains,
+        )
+
+        def task(progress: ProgressCallback) -> groups.Groups:
+            return groups.group_slide(asked, progress)
+
+        def done(made: groups.Groups) -> None:
+            if self.session.slide is not asked.asked.slide:
+                self.session.say("The slide that was clustered is no longer open.")
+                return
+            groups.take(self.session, made)
+            self._tell()
+
+        self.context.jobs.run("Clustering", task, done)
+
+    def _on_resolved(self, resolution: float) -> None:
+        """Sort the cells anew; in the background where that takes long."""
+        found, jobs = groups.groups_of(self.session), self.context.jobs
+        if found is None or found.cells is None:
+            return
+        if found.cells.domains != self.asking.domains:
+            return  # another graph was chosen, which Cluster makes
+        if jobs.running:
+            self.asking.later()
+        elif found.seconds <= AT_ONCE:
+            self._regrouped(found, resolution, groups.regroup(found, resolution))
+        else:
+            before = found.history.current
+
+            def task(progress: ProgressCallback) -> Grouping:
+                report(progress, 0, 0, "Sorting the cells")
+                return groups.regroup(found, resolution)
+
+            def done(made: Grouping) -> None:
+                if self.session.grouping is before:
+                    self._regrouped(found, resolution, made)
+
+            jobs.run("Clustering", task, done)
+
+    def _regrouped(
+        self, found: groups.Groups, resolution: float, made: Grouping
+    ) -> None:
+        edited = groups.BY_HAND in found.history.current.about
+        found.history.push(made, f"resolution {resolution:g}")
+        groups.show(self.session, found)
+        self._tell(" Undo brings back what was done by hand." if edited else "")
+
+    def _tell(self, more: str = "") -> None:
+        made = self.session.clusters
+        self.session.say(f"{made.title}: {self._found(made)}.{more}")
+
+    def name_cells(self) -> None:
+        """Let an annotating model label the cells in the background."""
+        self.context.attempt(self._start_naming)
+
+    def _start_naming(self) -> None:
+        work = tasks.work_of(self.session, "annotate")
+
+        def task(progress: Any) -> Clusters:
+            return tasks.annotate_cells(work, progress)
+
+        self.context.jobs.run("Naming the cells", task, self._named)
+
+    def _named(self, made: Clusters) -> None:
+        session = self.session
+        session.side_by_side = False
+        session.update({"clusters": made, "colour_by": "clusters"})
+        session.say(f"{made.model}: {self._found(made)}.")
+
+    def _ask_file(self) -> None:
+        name = f"{Path(self.session.slide.name).stem}_classes.h5ad"
+        path, _ = QFileDialog.getSaveFileName(
+            self, "Save with the table", name, "Tables (*.h5ad)"
+        )
+        if path:
+            self.write(Path(path))
+
+    def write(self, path: Path) -> None:
+        """Write the slide's table with its classes, in the background."""
+        self.context.attempt(self._write, path)
+
+    def _write(self, path: Path) -> None:
+        make = groups.table_with(self.session)
+        path = path if path.suffix == ".h5ad" else path.with_name(f"{path.name}.h5ad")
+        key = self.session.grouping.key
+
+        def task(progress: ProgressCallback) -> int:
+            report(progress, 0, 0, "Writing the table")
+            table = make()
+            write_h5ad(table, path)
+            return int(table.n_obs)
+
+        def done(cells: int) -> None:
+            self.session.say(f"{path}: {counted(cells, 'cell')}, obs['{key}'].")
+
+        self.context.jobs.run("Writing the table", task, done)
+
+    def _groupings(self) -> list[Grouping]:
+        grouping = self.session.grouping
+        return [] if grouping is None else [grouping]
+
+    def _on_model(self) -> None:
+        self.annotate.setVisible(bool(classes_of(self.session.model)))
+
+    def _on_clusters(self) -> None:
+        made, fov, grouping = (
+            self.session.clusters,
+            self.session.fov,
+            self.session.grouping,
+        )
+        for part in (self.markers, self.save):
+            part.setVisible(grouping is not None)
+        if grouping is not None:
+            self.asking.show_resolution(
+                groups.resolution_of(grouping) or self.asking.resolution.value()
+            )
+        if made is None or fov is None or made.fov != fov.name:
+            self.status.setText(EMPTY)
+            return
+        if made.grouping is not None:
+            self.status.setText(f"{self._found(made)}.")
+            return
+        sizes = np.bincount(made.values, minlength=len(made.classes))
+        order = np.argsort(-sizes, kind="stable")
+        text = ", ".join(f"{made.classes[i]}: {sizes[i]}" for i in order[:12])
+        more = " …" if len(sizes) > 12 else ""
+        self.status.setText(f"{self._found(made)}; cells in each: {text}{more}")
+
+    @staticmethod
+    def _found(made: Clusters) -> str:
+        """Return how many clusters or labels there are, and where."""
+        here = len(np.unique(made.values[made.values >= 0]))
+        if made.said:
+            return f"{counted(here, 'label')} in {made.fov}"
+        word = "domain" if made.title.startswith("Domains") else "cluster"
+        if made.grouping is None:
+            return f"{counted(here, word)} in {made.fov}"
+        return f"{counted(len(made.classes), word)} on the slide, {here} in {made.fov}"
