@@ -96,6 +96,7 @@ class Jobs(QObject):
         self._session = session
         self._stop: threading.Event | None = None
         self._worker: Any = None
+        self._done: Callable[[Any], None] | None = None
         self._closed = False
         self._idle = Idle(self)
 
@@ -135,8 +136,10 @@ class Jobs(QObject):
         self.started.emit(title)
         self._worker = create_worker(stepwise, work, self._stop, _ignore_errors=True)
         self._worker.yielded.connect(self._on_yield)
-        self._worker.returned.connect(lambda outcome: self._on_end(outcome, done))
-        self._worker.aborted.connect(lambda: self._on_end(Outcome(cancelled=True)))
+        # a worker that has ended lives on for a while, and must hold no dock
+        self._done = done
+        self._worker.returned.connect(self._on_end)
+        self._worker.aborted.connect(self._on_abort)
         self._worker.start()
         return True
 
@@ -149,6 +152,7 @@ class Jobs(QObject):
     def close(self) -> None:
         """Stop the job and forget it: the dock is going away."""
         self._closed = True
+        self._done = None
         with suppress(RuntimeError):  # the dock may have taken its timer along
             self._idle.stop()
         if self._stop is not None:
@@ -159,9 +163,11 @@ class Jobs(QObject):
         if progress is not None and self.running and not self._closed:
             self.progressed.emit(progress)
 
-    def _on_end(
-        self, outcome: Outcome, done: Callable[[Any], None] | None = None
-    ) -> None:
+    def _on_abort(self) -> None:
+        self._on_end(Outcome(cancelled=True))
+
+    def _on_end(self, outcome: Outcome) -> None:
+        done, self._done = self._done, None
         if self._closed:
             return
         ready = outcome.error is None and not outcome.cancelled

@@ -6,9 +6,10 @@ import copy
 
 import numpy as np
 import pytest
-from qtpy.QtCore import QPoint, Qt
+from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
+from qtpy.QtGui import QMouseEvent
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QToolTip
+from qtpy.QtWidgets import QApplication, QToolTip
 
 from napari_scfm.viewer.acts import colour_by_gene
 from napari_scfm.viewer.hiding.picking import pick
@@ -79,6 +80,21 @@ def _pixel(dock, row: int) -> QPoint:
     """Return where a cell is drawn."""
     x, y = dock.scatter.to_pixels(dock.picture.xy[[row]])[0]
     return QPoint(round(x), round(y))
+
+
+def _point_at(dock, row: int) -> None:
+    """Move the mouse to a cell, wherever the screen's own pointer is."""
+    native, at = dock.scatter.native, QPointF(_pixel(dock, row))
+    none = Qt.MouseButton.NoButton
+    move = QMouseEvent(
+        QEvent.Type.MouseMove,
+        at,
+        QPointF(native.mapToGlobal(at)),
+        none,
+        none,
+        Qt.KeyboardModifier.NoModifier,
+    )
+    QApplication.sendEvent(native, move)
 
 
 def _drag(dock, corners, key=Qt.KeyboardModifier.NoModifier) -> None:
@@ -196,13 +212,11 @@ def test_panning_and_the_wheel_move_the_picture_and_select_nothing(drawn, sessio
     assert drawn.scatter.box() == pytest.approx(before, rel=1e-3, abs=1e-3)
 
 
-def test_the_name_of_the_cell_under_the_mouse_is_shown(drawn, session, qtbot):
+def test_the_name_of_the_cell_under_the_mouse_is_shown(drawn, session):
     row = int(drawn.picture.crowd.rows(session.fov)[7])
-    native = drawn.scatter.native
-    QTest.mouseMove(native, QPoint(2, 2))
-    QTest.mouseMove(native, _pixel(drawn, row))
-    qtbot.waitUntil(lambda: drawn.gestures.under >= 0, timeout=WAIT)
+    _point_at(drawn, row)
     under = drawn.gestures.under
+    assert under >= 0
     said = drawn.named(under)
     table = drawn.picture.crowd.table
     assert str(table.obs["cell_id"].iloc[under]) in said
@@ -260,8 +274,14 @@ def test_a_dock_that_floated_draws_its_points_again(drawn, session, qtbot):
     seen = drawn.scatter.canvas.render()
     page = np.round(255 * np.array(drawn.scatter.canvas.bgcolor.rgb))
     assert (np.abs(seen[..., :3] - page) > 20).any()
-    _drag(drawn, ALL)
-    assert len(session.selection) == session.n_cells
+
+    def all_lassoed() -> bool:
+        # the window may still be finding its sizes
+        drawn.scatter.fit()
+        _drag(drawn, ALL)
+        return len(session.selection) == session.n_cells
+
+    qtbot.waitUntil(all_lassoed, timeout=WAIT)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
