@@ -149,6 +149,12 @@ def own_application():
             forget()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def nothing_left():
+    """Let go of the window that the last test of the file before held until now."""
+    gc.collect()
+
+
 @pytest.fixture(scope="module")
 def stage(request, slide, closed):
     """One window for all tests of a file."""
