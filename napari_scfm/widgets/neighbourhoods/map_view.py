@@ -9,8 +9,8 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QComboBox, QLabel, QSlider, QVBoxLayout, QWidget
 
 from napari_scfm.analysis.neighbourhoods.enrichment import LEVEL
+from napari_scfm.widgets.kind_map import KindMap
 from napari_scfm.widgets.neighbourhoods import words
-from napari_scfm.widgets.neighbourhoods.kind_map import KindMap
 from napari_scfm.widgets.step import hint, narrow, row
 
 if TYPE_CHECKING:

@@ -34,6 +34,12 @@ class KindMap(QWidget):
     """
 
     picked = Signal(object)
+    even = "1 = as by chance"
+    """What the middle of the colour scale says."""
+    under = ""
+    """A line below it."""
+    widest = _WIDEST
+    """Largest share of the width that names take."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -94,14 +100,19 @@ class KindMap(QWidget):
 
     def _fit(self) -> None:
         line = self.fontMetrics().height()
-        tall = self._top() + self._side() * len(self._names) + 2 * line + 8
+        tall = (
+            self._top()
+            + self._side() * len(self._names)
+            + (3 if self.under else 2) * line
+            + 8
+        )
         self.setFixedHeight(int(tall) if self._names else 0)
 
     def _left(self) -> int:
         """Return the room of the names; none where they could not be read."""
         wide = self.fontMetrics().horizontalAdvance
         longest = max((wide(name) for name in self._names), default=0)
-        room = int(min(longest + 6, _WIDEST * self.width()))
+        room = int(min(longest + 6, self.widest * self.width()))
         side = (self.width() - room - 2) / max(len(self._names), 1)
         return room if side >= _LABELLED else 2
 
@@ -197,8 +208,12 @@ class KindMap(QWidget):
         box = QRectF(0, top + line * 0.7, wide, line)
         low, high = f"{2**-self._reach:.2g}×", f"{2**self._reach:.2g}×"
         painter.drawText(box, Qt.AlignmentFlag.AlignLeft, low)
-        painter.drawText(box, Qt.AlignmentFlag.AlignHCenter, "1 = as by chance")
+        painter.drawText(box, Qt.AlignmentFlag.AlignHCenter, self.even)
         painter.drawText(box, Qt.AlignmentFlag.AlignRight, high)
+        mode = Qt.TextElideMode.ElideRight
+        words = self.fontMetrics().elidedText(self.under, mode, wide)
+        box.moveTop(top + line * 1.7)
+        painter.drawText(box, Qt.AlignmentFlag.AlignLeft, words)
 
     def event(self, event: QEvent) -> bool:
         """Say the numbers of the pair under the mouse."""
