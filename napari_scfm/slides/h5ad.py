@@ -110,6 +110,7 @@ class H5adReader:
             report=self.report,
             read_table=self.table,
             read_fov=self.fov,
+            read_obs=lambda: self._obs(np.arange(len(self.obs))),
         )
 
     def table(self) -> AnnData:

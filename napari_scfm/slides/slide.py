@@ -135,6 +135,9 @@ class Slide:
         Returns the FOV of a name.
     name
         Name of the slide, where the folder's or file's name is not it.
+    read_obs
+        Returns what is known of all cells, without their counts, where that is
+        quicker than reading the table.
     """
 
     def __init__(
@@ -147,6 +150,7 @@ class Slide:
         read_table: Callable[[], AnnData],
         read_fov: Callable[[str], FieldOfView],
         name: str = "",
+        read_obs: Callable[[], pd.DataFrame] | None = None,
     ) -> None:
         self.path = Path(path)
         self._name = name
@@ -155,6 +159,7 @@ class Slide:
         self.report = report
         self._read_table = read_table
         self._read_fov = read_fov
+        self._read_obs = read_obs
         self._fovs: dict[str, FieldOfView] = {}
 
     @property
@@ -173,6 +178,13 @@ class Slide:
     def table(self) -> AnnData:
         """All cells of the slide; read on first access."""
         return self._read_table()
+
+    @property
+    def obs(self) -> pd.DataFrame:
+        """What is known of all cells; counts are read only where they must be."""
+        if "table" in self.__dict__ or self._read_obs is None:
+            return self.table.obs
+        return self._read_obs()
 
     def fov(self, name: str) -> FieldOfView:
         """Return a field of view; its pixels and counts are read when touched.

@@ -73,15 +73,25 @@ def from_obs(table: AnnData, column: str) -> Grouping:
             "Choose a column of names.",
         )
     found = values.astype("category").cat
-    known = _read(table.uns.get(keys.colours(column), []), len(found.categories))
-    colours = np.ones((len(known), 4), dtype=np.float32)
+    stored = table.uns.get(keys.colours(column), [])
+    colours = palette(stored, len(found.categories))
+    about = table.uns.get(keys.UNS, {}).get(keys.GROUPINGS, {}).get(column, "")
+    names = [str(category) for category in found.categories]
+    return Grouping.of(column, np.asarray(found.codes), names, colours, str(about))
+
+
+def palette(stored: Sequence[object], count: int) -> np.ndarray:
+    """Return (count, 4) RGBA of a stored list of colours.
+
+    Where there is none, or none that can be read, a colour that nobody has.
+    """
+    known = _read(stored, count)
+    colours = np.ones((count, 4), dtype=np.float32)
     free = unused(np.array([c for c in known if c]).reshape(-1, 3), known.count(None))
     left = iter(free[:, :3].tolist())
     for place, colour in enumerate(known):
         colours[place, :3] = colour or next(left)
-    about = table.uns.get(keys.UNS, {}).get(keys.GROUPINGS, {}).get(column, "")
-    names = [str(category) for category in found.categories]
-    return Grouping.of(column, np.asarray(found.codes), names, colours, str(about))
+    return colours
 
 
 def hexes(colours: np.ndarray) -> list[str]:

@@ -1,0 +1,107 @@
+"""Kinds: the categories of a slide's column in their colours, the same on every FOV.
+
+Decides: the list is that of the whole slide, in the order of the file, and colours are
+those of ``uns["<column>_colors"]`` where they can be read. So a cell type has one colour
+whatever field of view is on show, and in every picture of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from napari_scfm import keys
+from napari_scfm.analysis.groups.stored import palette
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+    from napari_scfm.viewer.session import Legend, Session
+
+Entries = tuple[tuple[str, tuple[float, ...]], ...]
+
+_PART = "kinds"
+
+
+@dataclass(frozen=True, eq=False)
+class Kinds:
+    """The categories of a column.
+
+    Attributes
+    ----------
+    column
+        Of ``obs``.
+    names
+        Of the categories that any cell of the slide is in.
+    colours
+        (k, 4) RGBA of each.
+    """
+
+    column: str
+    names: tuple[str, ...]
+    colours: np.ndarray
+
+    def codes(self, table: AnnData) -> np.ndarray:
+        """Return (cells,) the place of each cell's kind in ``names``, -1 for none."""
+        if self.column not in table.obs:
+            return np.full(table.n_obs, -1)
+        column = table.obs[self.column]
+        found = column.cat if hasattr(column, "cat") else pd.Categorical(column)
+        names = [str(name) for name in found.categories]
+        places = pd.Index(list(self.names), dtype=object).get_indexer(names)
+        return np.append(places, -1)[np.asarray(found.codes)]
+
+    @property
+    def entries(self) -> Entries:
+        """(name, RGBA) of each."""
+        return entries_of(self.names, self.colours)
+
+
+def entries_of(names: tuple[str, ...], colours: np.ndarray) -> Entries:
+    """Return (name, RGBA) of each category, as a legend holds them."""
+    pairs = zip(names, np.asarray(colours), strict=False)
+    return tuple((str(name), tuple(float(c) for c in rgba)) for name, rgba in pairs)
+
+
+def kinds_of(session: Session, column: str = keys.CELL_TYPE) -> Kinds | None:
+    """Return the kinds of the slide that is open; None without such a column.
+
+    Asked of the slide only where the FOV on show has the column.
+    """
+    slide, fov = session.slide, session.fov
+    if fov is None or column not in fov.table.obs:
+        return None
+    owner, known = session.parts.get(_PART, (None, {}))
+    if owner is not slide:
+        known = {}
+        session.parts[_PART] = (slide, known)
+    if column not in known:
+        obs = slide.obs
+        stored = fov.table.uns.get(keys.colours(column), [])
+        whole = obs[column] if column in obs else fov.table.obs[column]
+        known[column] = _read(column, whole, stored)
+    return known[column]
+
+
+def _read(column: str, values: pd.Series, stored: object) -> Kinds:
+    found = values if hasattr(values, "cat") else values.astype("category")
+    names = [str(name) for name in found.cat.categories]
+    colours = palette(stored, len(names))
+    codes = np.asarray(found.cat.codes)
+    held = np.flatnonzero(np.bincount(codes[codes >= 0], minlength=len(names)))
+    if all(names[place].isdigit() for place in held):
+        held = np.array(sorted(held, key=lambda place: int(names[place])), dtype=int)
+    if not len(stored):  # what no cell is in takes no colour
+        colours = palette([], len(held))
+    else:
+        colours = colours[held]
+    return Kinds(column, tuple(names[place] for place in held), colours)
+
+
+def sizes_of(codes: np.ndarray, legend: Legend) -> tuple[int, ...]:
+    """Return how many cells each category of a legend has."""
+    count = len(legend.categories)
+    return tuple(np.bincount(codes[codes >= 0], minlength=count)[:count].tolist())
