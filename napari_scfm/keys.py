@@ -78,6 +78,11 @@ def colours(column: str) -> str:
     return f"{column}_colors"
 
 
+def confidence(column: str) -> str:
+    """``obs``: how sure each cell's class in a column is, 0..1; NaN = not known."""
+    return f"{column}_confidence"
+
+
 def told(source: str) -> str:
     """``obs``: the cell type that a model, reference or marker list tells.
 

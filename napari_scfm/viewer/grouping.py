@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from napari_scfm.viewer.embedding.store import Store
     from napari_scfm.viewer.session import Session
 
-PART, GRAPHS = "groups", "cell graphs"
+PART, GRAPHS, MAKERS = "groups", "cell graphs", "makers of groups"
 KEPT = 3
 """Graphs that are kept, of masks, models and weights of space that were asked for."""
 BY_HAND = " Then: "
@@ -59,6 +59,10 @@ class Groups:
         Of Leiden.
     seconds
         That Leiden took.
+    key
+        Column of what was made; "" = that of the history.
+    more
+        Writes what else is known of the classes into a table of the whole slide.
     """
 
     history: GroupingHistory
@@ -68,6 +72,11 @@ class Groups:
     vectors: np.ndarray | None = None
     seed: int = 0
     seconds: float = 0.0
+    key: str = ""
+    more: Callable[[AnnData], None] | None = None
+
+    def __post_init__(self) -> None:
+        self.key = self.key or self.history.current.key
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,12 +185,24 @@ def regroup(groups: Groups, resolution: float) -> Grouping:
     return made
 
 
-def take(session: Session, made: Groups) -> None:
-    """Put classes on show that are new; those of the same model can come back."""
+def take(session: Session, made: Groups, said: str = "clustered anew") -> None:
+    """Put classes on show that are new; those of before come back by undo.
+
+    Parameters
+    ----------
+    made
+        The classes, with a history of their own that is thrown away.
+    said
+        What was done, in words.
+    """
     old = groups_of(session)
-    if old is not None and old.model == made.model:
-        old.history.push(made.history.current, "clustered anew")
+    if old is not None:
+        old.history.push(made.history.current, said)
         made.history = old.history
+    makers = session.parts.setdefault(MAKERS, {})
+    for one in (old, made):
+        if one is not None:
+            makers[one.key] = one
     show(session, made)
 
 
@@ -312,6 +333,9 @@ def step_back(session: Session, forward: bool = False) -> None:
         groups.history.redo()
     else:
         groups.history.undo()
+    maker = session.parts.get(MAKERS, {}).get(groups.history.current.key)
+    if maker is not None and maker.history is groups.history:
+        groups = maker  # another model, an annotation: each knows its own column
     show(session, groups, paint=session.colour_by != "gene")
 
 
@@ -331,6 +355,8 @@ def table_with(session: Session) -> Callable[[], AnnData]:
     def make() -> AnnData:
         table = slide.table.copy()
         table.uns[keys.UNS] = {**table.uns.get(keys.UNS, {}), **_plain(groups.about)}
+        if groups.more is not None:
+            groups.more(table)
         grouping.to_obs(table)
         if groups.vectors is not None:
             table.obsm[keys.embedding(groups.model)] = np.asarray(groups.vectors)

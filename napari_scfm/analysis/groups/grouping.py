@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 class Grouping:
     """Classes of all cells of a slide; :meth:`of` makes one from labels.
 
-    Two groupings are equal if key, labels, names and colours are.
+    Two groupings are equal if key, labels, names, colours and confidence are.
 
     Attributes
     ----------
@@ -46,11 +46,14 @@ class Grouping:
         (classes, 4) float32 RGBA, opaque, whole 255ths. Read-only.
     about
         How it was made, one sentence.
+    confidence
+        (cells,) float32 from 0 to 1, how sure each cell's class is; NaN = nobody says,
+        as of a cell that was put into its class by hand. None = of no cell. Read-only.
 
     Raises
     ------
     ScfmError
-        If labels, names and colours do not fit.
+        If labels, names, colours and confidence do not fit.
     """
 
     key: str
@@ -58,21 +61,30 @@ class Grouping:
     names: tuple[str, ...]
     colours: NDArray[np.float32]
     about: str = ""
+    confidence: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         labels = np.array(self.labels, dtype=np.int32)
         colours = np.array(self.colours, dtype=np.float32).reshape(-1, 4)
         colours = (np.rint(colours * 255) / 255).astype(np.float32)
         colours[:, 3] = 1.0
-        if found := problems_of(self.key, labels, self.names, colours):
+        found = problems_of(self.key, labels, self.names, colours)
+        sure = self.confidence
+        if sure is not None:
+            sure = np.array(sure, dtype=np.float32)
+            if sure.shape != labels.shape:
+                found.append(f"{len(sure)} confidences of {len(labels)} cells")
+        if found:
             raise ScfmError(
                 f"These are not classes of cells: {found[0]}.",
                 "Give every cell the position of its class among the names.",
                 found,
             )
-        for name, values in (("labels", labels), ("colours", colours)):
-            values.setflags(write=False)
-            object.__setattr__(self, name, values)
+        own = {"labels": labels, "colours": colours, "confidence": sure}
+        for name, values in own.items():
+            if values is not None:
+                values.setflags(write=False)
+                object.__setattr__(self, name, values)
         object.__setattr__(self, "names", tuple(self.names))
 
     def __eq__(self, other: object) -> bool:
@@ -82,6 +94,7 @@ class Grouping:
             (self.key, self.names) == (other.key, other.names)
             and np.array_equal(self.labels, other.labels)
             and np.array_equal(self.colours, other.colours)
+            and _alike(self.confidence, other.confidence)
         )
 
     __hash__ = None  # type: ignore[assignment]
@@ -277,7 +290,8 @@ class Grouping:
         cells
             Mask or rows of the cells.
         name
-            Of the class. Classes that lose their last cell are gone.
+            Of the class. Classes that lose their last cell are gone. How sure a
+            person is nobody measured, so the cells' confidence is NaN from then on.
         """
         rows = rows_of(cells, len(self.labels))
         labels, names, colours = self.labels.copy(), list(self.names), self.colours
@@ -286,7 +300,12 @@ class Grouping:
             colours = np.vstack([colours, unused(colours, 1)])
         if len(rows):
             labels[rows] = names.index(name)
-        return self._anew(labels, names, colours)
+        made = self._anew(labels, names, colours)
+        if self.confidence is None:
+            return made
+        sure = self.confidence.copy()
+        sure[rows] = np.nan
+        return replace(made, confidence=sure)
 
     def coloured_as(self, other: Grouping) -> Grouping:
         """Give each class the colour of the class of another grouping it lies on.
@@ -322,7 +341,8 @@ class Grouping:
     ) -> Grouping:
         rgba = self.colours if colours is None else colours
         places = list(range(len(names))) if order is None else order
-        return _compact(self.key, labels, names, rgba, places, self.about)
+        made = _compact(self.key, labels, names, rgba, places, self.about)
+        return replace(made, confidence=self.confidence)
 
     def _parted(
         self, rows: NDArray[np.intp], parts: NDArray[np.int32], name: str
@@ -348,6 +368,12 @@ class Grouping:
         """Return the first names ``stem.1``, ``stem.2`` ... that no class has."""
         every = (f"{stem}.{i}" for i in range(1, count + len(self.names) + 1))
         return [name for name in every if name not in self.names][:count]
+
+
+def _alike(a: NDArray[np.float32] | None, b: NDArray[np.float32] | None) -> bool:
+    if a is None or b is None:
+        return a is b
+    return np.array_equal(a, b, equal_nan=True)
 
 
 def _compact(

@@ -1,11 +1,13 @@
 """Groupings in a table, under the keys that scanpy, squidpy and CELLxGENE read.
 
 ``obs[key]`` is a categorical whose categories are the names in the order of the
-legend; ``uns[f"{key}_colors"]`` holds a "#rrggbb" for each of them.
+legend; ``uns[f"{key}_colors"]`` holds a "#rrggbb" for each of them, and
+``obs[f"{key}_confidence"]`` how sure each cell's class is, where that is known.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -41,6 +43,8 @@ def to_obs(grouping: Grouping, table: AnnData) -> None:
         grouping.labels, categories=pd.Index(list(grouping.names), dtype=object)
     )
     table.uns[keys.colours(grouping.key)] = np.array(hexes(grouping.colours))
+    if grouping.confidence is not None:
+        table.obs[keys.confidence(grouping.key)] = grouping.confidence.copy()
     if grouping.about:
         ours = dict(table.uns.get(keys.UNS, {}))
         ours[keys.GROUPINGS] = {
@@ -77,7 +81,11 @@ def from_obs(table: AnnData, column: str) -> Grouping:
     colours = palette(stored, len(found.categories))
     about = table.uns.get(keys.UNS, {}).get(keys.GROUPINGS, {}).get(column, "")
     names = [str(category) for category in found.categories]
-    return Grouping.of(column, np.asarray(found.codes), names, colours, str(about))
+    made = Grouping.of(column, np.asarray(found.codes), names, colours, str(about))
+    sure = table.obs.get(keys.confidence(column))
+    if sure is None or sure.dtype.kind != "f":
+        return made
+    return replace(made, confidence=sure.to_numpy(dtype=np.float32))
 
 
 def palette(stored: Sequence[object], count: int) -> np.ndarray:
