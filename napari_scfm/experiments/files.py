@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_scfm.errors import ScfmError
 
@@ -55,7 +56,21 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 
 def write_h5ad(table: AnnData, path: str | Path) -> Path:
-    """Write a table, compressed; the file appears only when it is complete."""
+    """Write a table, compressed; the file appears only when it is complete.
+
+    What is None in ``uns`` is left out: AnnData before 0.12, and CELLxGENE with it,
+    refuses a whole file for one such entry, and scanpy writes them.
+    """
+    table.uns = _said(table.uns)
     with atomic_path(path) as temporary:
         table.write_h5ad(temporary, compression="gzip")
     return Path(path)
+
+
+def _said(entries: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is not None, in nested entries too."""
+    return {
+        name: _said(value) if isinstance(value, Mapping) else value
+        for name, value in entries.items()
+        if value is not None
+    }
