@@ -18,6 +18,7 @@ from napari_scfm.widgets.clusters.asking import Asking
 from napari_scfm.widgets.clusters.classes import ClassList
 from napari_scfm.widgets.clusters.markers import MarkerSection
 from napari_scfm.widgets.neighbourhoods import NeighbourhoodSection
+from napari_scfm.widgets.section import Section
 from napari_scfm.widgets.step import Context, Step, button, hint, row
 
 if TYPE_CHECKING:
@@ -43,7 +44,6 @@ class ClustersStep(Step):
         self.annotate = button(
             "Name the cells", self.name_cells, "Label every cell of this field of view"
         )
-        cluster = button("Cluster", self.run, "Sort all cells of the slide")
         self.status = hint(EMPTY)
         self.classes = ClassList(context)
         self.markers = MarkerSection(context)
@@ -53,17 +53,29 @@ class ClustersStep(Step):
             self._ask_file,
             "All cells with their classes and the embedding, as .h5ad",
         )
-        self.body.addWidget(self.asking)
-        self.body.addLayout(row(cluster, self.annotate))
-        for part in (self.status, self.classes, self.markers, self.neighbourhoods):
-            self.body.addWidget(part)
-        self.body.addWidget(self.save)
+        self._lay_out()
         events = self.session.events
         for signal in (events.clusters, events.fov, events.grouping):
             context.listen(signal, self._on_clusters)
         context.listen(events.model, self._on_model)
         self._on_model()
         self._on_clusters()
+
+    def _lay_out(self) -> None:
+        """Three ways to classes, the classes, and what can be asked of them."""
+        cluster = Section("Cluster", open_=True)
+        press = button("Cluster", self.run, "Sort all cells of the slide")
+        cluster.add(self.asking, row(press, self.annotate))
+        self.sorted = Section("Classes", open_=True)
+        self.sorted.add(self.status, self.classes)
+        for part in (
+            cluster,
+            self.sorted,
+            self.markers,
+            self.neighbourhoods,
+            self.save,
+        ):
+            self.body.addWidget(part)
 
     def run(self) -> None:
         """Cluster the slide in the background and colour by the result."""
