@@ -89,7 +89,9 @@ def annotate(
     threshold
         Confidence in 0..1 below which a cell is told "unknown".
     mask
-        What is hidden; to a reference and to markers hidden entries are zeros.
+        What is hidden. It is never read: a model reads it as hidden, a reference is
+        met on the visible genes of each cell, and of markers the visible ones speak.
+        A cell of which all is hidden is told "unknown" by a reference and by markers.
     progress
         Told as a model reads the bags.
 
@@ -183,8 +185,7 @@ def _by_reference(
 ) -> Annotation:
     from napari_scfm.analysis.celltypes.nearest import tell_by_reference
 
-    seen = _visible(table, mask)
-    told = tell_by_reference(seen, reference, labels, model, k, progress)
+    told = tell_by_reference(table, reference, labels, model, k, mask, progress)
     about = _about("reference", model) | {"k": k, "labels": labels}
     return _made(table, told.classes, told.shares, told.shares, about, told.notes)
 
@@ -200,8 +201,12 @@ def _by_markers(
     )
 
     found = marker_columns(table.var, markers)
-    counts = table.X if mask is None else mask.visible(table)
-    scores = marker_scores(counts, found.columns)
+    if mask is None:
+        scores = marker_scores(table.X, found.columns)
+    else:
+        hidden = mask.for_table(table).matrix
+        counts = mask.visible(table)
+        scores = marker_scores(counts, found.columns, hidden=hidden)
     shares = marker_confidence(scores)
     genes = {
         name: [str(gene) for gene in table.var_names[some]]
@@ -230,11 +235,3 @@ def _made(
 ) -> Annotation:
     cells = table.obs_names.copy()
     return Annotation(cells, classes, scores, shares, about=about, notes=notes)
-
-
-def _visible(table: AnnData, mask: Mask | None) -> AnnData:
-    if mask is None:
-        return table
-    seen = table.copy()
-    seen.X = mask.visible(table)
-    return seen

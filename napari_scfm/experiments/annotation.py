@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from napari_scfm import keys
 from napari_scfm.analysis.annotate import NEAREST, PCA, Annotation, annotate
+from napari_scfm.analysis.celltypes.nearest import MOST_SHARE
 from napari_scfm.errors import SlideError, SpecError, named
 from napari_scfm.experiments.provenance import provenance
-from napari_scfm.experiments.reference_file import read_reference
+from napari_scfm.experiments.reference_file import SUFFIX, read_reference
 from napari_scfm.models.base import ModelInfo
 from napari_scfm.slides.h5ad_file import H5adFile
 from napari_scfm.slides.h5ad_frame import find_bags, place
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy as np
+    import pandas as pd
     from anndata import AnnData
 
     from napari_scfm.analysis.annotate import By
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
     from napari_scfm.masks.mask import Mask
     from napari_scfm.models.base import CellModel
     from napari_scfm.progress import ProgressCallback
+
+_NO_TYPES = {keys.FOV, keys.CELL_ID, keys.LABEL}
+"""Columns that say which cell it is, not what it is."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +108,7 @@ def annotate_slide(
     options: AnnotationOptions,
     *,
     mask: Mask | None = None,
+    model: CellModel | None = None,
     device: str = "auto",
     precision: str = "auto",
     progress: ProgressCallback | None = None,
@@ -116,7 +122,9 @@ def annotate_slide(
     options
         Who tells.
     mask
-        What is hidden.
+        What is hidden; it is never read.
+    model
+        That of ``options.model``, where it is loaded already.
     device, precision
         Where the model runs, and in what; see :func:`napari_scfm.load_model`.
     progress
@@ -129,7 +137,8 @@ def annotate_slide(
     ModelError
         If the model cannot annotate, or cannot embed.
     """
-    model = _model(options.model, device, precision)
+    if model is None:
+        model = _model(options.model, device, precision)
     genes = [str(name) for name in table.var_names]
     reference, markers = None, None
     notes: list[str] = []
@@ -206,6 +215,53 @@ def read_labelled(
     except SlideError:
         notes.append(f"{read.path.name} is read as one bag, without coordinates.")
     return cells, notes
+
+
+def label_columns(path: str | Path) -> list[str]:
+    """Return the columns of an .h5ad in which cells are labelled, likeliest first.
+
+    Labels are words, or whole numbers of clusters, that many cells share.
+
+    Raises
+    ------
+    SpecError
+        If the file is not there, is no .h5ad, or labels no cell.
+    SlideError
+        If it is damaged.
+    """
+    path = Path(path).expanduser()
+    if path.suffix.lower() != SUFFIX or not path.is_file():
+        raise SpecError(
+            f"{path} is no {SUFFIX} file.", "Give labelled cells as AnnData."
+        )
+    obs = H5adFile(path).element("obs")
+    found = [str(name) for name in obs if _labels_cells(obs[name])]
+    if not found:
+        raise SpecError(
+            f"No column of {path.name} labels its cells; it has "
+            f"{named(obs.columns, 12) or 'none'}.",
+            "Give a file whose obs says which type each cell is of.",
+        )
+    return sorted(found, key=_likelihood)
+
+
+def _labels_cells(column: pd.Series) -> bool:
+    """Return whether a column of a reference holds labels."""
+    if str(column.name) in _NO_TYPES or column.dtype.kind in "fb":
+        return False
+    if column.dtype.kind in "iu" and "cluster" not in str(column.name).lower():
+        return False
+    kinds = column.nunique()
+    return bool(1 < kinds <= MOST_SHARE * max(int(column.notna().sum()), 1))
+
+
+def _likelihood(name: str) -> int:
+    """Return the place of a column by its name: types first."""
+    small = name.lower()
+    words = ("cell_type", "celltype", "cell type", "annotation", "type", "label")
+    if small == keys.CELL_TYPE:
+        return -1
+    return next((at for at, word in enumerate(words) if word in small), len(words))
 
 
 def read_names(path: str | Path) -> dict[str, str]:

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 GREY = 153 / 255
 
+TOLD = "Told by"
+"""How a grouping begins to say that it is predicted."""
+
 
 @dataclass(frozen=True, eq=False)
 class Annotation:
@@ -192,7 +195,8 @@ class Annotation:
     def grouping(self, key: str) -> Grouping:
         """Return the told types as classes, to merge, rename and correct by hand.
 
-        Classes without a cell are left out; "unknown" is the last one, grey.
+        Classes without a cell are left out; "unknown" is the last one, grey. Of every
+        cell it holds how sure the surest type is.
 
         Parameters
         ----------
@@ -204,7 +208,8 @@ class Annotation:
         rgba = categorical(len(names))
         if UNKNOWN in names:
             rgba[names.index(UNKNOWN), :3] = GREY
-        return Grouping.of(key, labels.codes, names, rgba, self._made)
+        made = Grouping.of(key, labels.codes, names, rgba, self._made)
+        return replace(made, confidence=self.confidence)
 
     def to_obs(self, table: AnnData, key: str) -> None:
         """Write types, confidence and scores into a table.
@@ -232,7 +237,6 @@ class Annotation:
                 "Write them to the table that was annotated.",
             )
         self.grouping(key).to_obs(table)
-        table.obs[f"{key}_confidence"] = self.confidence
         table.obsm[f"{key}_scores"] = self.scores
         table.uns[f"{key}_classes"] = np.array(self.classes, dtype=object)
 
@@ -240,5 +244,5 @@ class Annotation:
     def _made(self) -> str:
         """How the types were told, in a sentence."""
         by, model = self.about.get("by", ""), self.about.get("model", "")
-        way = f"Told by {by}" + (f", {model}" if model else "")
+        way = f"{TOLD} {by}" + (f", {model}" if model else "")
         return f"{way}; unknown below a confidence of {self.threshold:g}."

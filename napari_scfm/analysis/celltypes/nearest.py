@@ -1,4 +1,10 @@
-"""Cell types from a labelled reference: both through the same genes, then votes."""
+"""Cell types from a labelled reference: both through the same genes, then votes.
+
+What is hidden is never read. A model reads it as hidden. Principal components are those
+of the reference and of the cells of which nothing is hidden; where a cell lies in them
+is told by its visible genes, as in probabilistic PCA with missing values (Tipping and
+Bishop, J. R. Stat. Soc. B 1999; Ilin and Raiko, JMLR 2010).
+"""
 
 from __future__ import annotations
 
@@ -9,7 +15,14 @@ import numpy as np
 from scipy import sparse
 
 from napari_scfm.analysis.celltypes.agreement import known_labels
-from napari_scfm.analysis.celltypes.lognormal import QUIET, log_normalised, moments
+from napari_scfm.analysis.celltypes.filled import Axes, placed
+from napari_scfm.analysis.celltypes.lognormal import (
+    QUIET,
+    log_normalised,
+    mean_counts,
+    moments,
+    visible_share,
+)
 from napari_scfm.analysis.celltypes.voting import FAR, Votes, vote
 from napari_scfm.errors import SpecError, counted, named
 from napari_scfm.genes.identity import match_genes
@@ -19,6 +32,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
+    from napari_scfm.masks.mask import Mask
     from napari_scfm.models.base import CellModel
     from napari_scfm.progress import ProgressCallback
 
@@ -60,6 +74,7 @@ def tell_by_reference(
     labels: str,
     model: CellModel | None,
     k: int,
+    mask: Mask | None = None,
     progress: ProgressCallback | None = None,
 ) -> Told:
     """Let the k nearest labelled cells of a reference vote on every cell.
@@ -76,6 +91,8 @@ def tell_by_reference(
         Embeds both; None for principal components of their shared genes.
     k
         How many vote.
+    mask
+        What is hidden of the cells to tell; it is never read.
 
     Raises
     ------
@@ -86,9 +103,12 @@ def tell_by_reference(
     """
     words, known = _labels(reference, labels)
     table, reference, notes = shared_genes(table, reference)
-    cells, theirs = _points(table, reference, model, progress)
+    if mask is not None:
+        mask = mask.for_table(table)
+        table.X = mask.visible(table)
+    cells, theirs = _points(table, reference, model, mask, progress)
     classes, codes = np.unique(words[known], return_inverse=True)
-    own = _own(table, reference, known)
+    own = _own(table, reference, known, mask)
     votes = vote(cells, theirs[known], codes, len(classes), k, own, progress)
     empty = np.asarray(table.X.sum(axis=1)).ravel() == 0
     shares = np.where(empty[:, None], np.float32(0), votes.shares)
@@ -145,18 +165,44 @@ def shared_genes(
 
 
 def principal(
-    table: AnnData, reference: AnnData
+    table: AnnData, reference: AnnData, hidden: sparse.csr_array | None = None
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return principal components of both together, each row of length 1.
 
     Log-normalised to the reference's median depth, genes standardised over both.
-    """
-    from scipy.linalg import eigh
 
+    Parameters
+    ----------
+    table, reference
+        With the same genes.
+    hidden
+        (cells, genes) bool: entries of the table that are left out, which it must not
+        hold. Cells with any of them shape no component.
+    """
     depth = np.asarray(reference.X.sum(axis=1)).ravel()
     filled = depth[depth > 0]
     to = float(np.median(filled)) if len(filled) else 1.0
-    values = log_normalised(sparse.vstack([table.X, reference.X], format="csr"), to)
+    both = sparse.vstack([table.X, reference.X], format="csr")
+    if hidden is None or hidden.nnz == 0:
+        values = log_normalised(both, to)
+        axes = _axes(values)
+        points = values @ axes.scaled - axes.centre
+    else:
+        profile = mean_counts(sparse.csr_array(reference.X))
+        share = np.ones(both.shape[0])
+        share[: table.n_obs] = visible_share(hidden, profile)
+        values = log_normalised(both, to, share)
+        some = np.flatnonzero(np.diff(hidden.indptr))
+        axes = _axes(values[np.setdiff1d(np.arange(values.shape[0]), some)])
+        points = values @ axes.scaled - axes.centre
+        points[some] = placed(values[some], hidden[some], axes)
+    return _unit(points[: table.n_obs]), _unit(points[table.n_obs :])
+
+
+def _axes(values: sparse.csr_array) -> Axes:
+    """Return principal axes of log-normalised counts, genes standardised."""
+    from scipy.linalg import eigh
+
     mean, spread = moments(values)
     spread = spread + QUIET
     product = np.zeros((len(mean), len(mean)))
@@ -167,21 +213,21 @@ def principal(
     covariance /= np.outer(spread, spread)
     most = len(mean) - 1
     first = max(most + 1 - COMPONENTS, 0)
-    axes = eigh(covariance, subset_by_index=[first, most])[1] / spread[:, None]
-    points = values @ axes - mean @ axes
-    return _unit(points[: table.n_obs]), _unit(points[table.n_obs :])
+    variance, axes = eigh(covariance, subset_by_index=[first, most])
+    return Axes(mean, spread, axes, variance, float(np.trace(covariance)))
 
 
 def _points(
     table: AnnData,
     reference: AnnData,
     model: CellModel | None,
+    mask: Mask | None,
     progress: ProgressCallback | None,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     if model is None:
-        return principal(table, reference)
-    cells = model.fit(table).embed(table, progress=progress)
-    theirs = model.fit(table).embed(reference, progress=progress)
+        return principal(table, reference, None if mask is None else mask.matrix)
+    cells = model.fit(table, mask=mask).embed(table, mask=mask, progress=progress)
+    theirs = model.fit(table, mask=mask).embed(reference, progress=progress)
     return _unit(cells), _unit(theirs)
 
 
@@ -212,16 +258,22 @@ def _labels(
 
 
 def _own(
-    table: AnnData, reference: AnnData, known: NDArray[np.bool_]
+    table: AnnData,
+    reference: AnnData,
+    known: NDArray[np.bool_],
+    mask: Mask | None = None,
 ) -> NDArray[np.intp]:
     """Return which labelled reference cell each cell is itself, -1 for none.
 
-    The name alone does not say so: slides number their cells alike.
+    The name alone does not say so: slides number their cells alike. Of a cell of which
+    something is hidden the visible counts tell.
     """
     place = {str(name): at for at, name in enumerate(reference.obs_names[known])}
     own = np.array([place.get(str(name), -1) for name in table.obs_names], np.intp)
     rows = np.flatnonzero(own >= 0)
     theirs = sparse.csr_array(reference.X)[np.flatnonzero(known)[own[rows]]]
+    if mask is not None:
+        theirs = theirs - theirs.multiply(mask.matrix[rows])
     apart = abs(sparse.csr_array(table.X)[rows] - theirs).sum(axis=1)
     own[rows[np.asarray(apart).ravel() > 0]] = -1
     return own
