@@ -19,6 +19,16 @@ if TYPE_CHECKING:
 DIM = 0.22
 _PLAIN = np.array([0.7, 0.7, 0.7, 0.0], dtype=np.float32)
 _PICKED = np.array([1.0, 1.0, 1.0, 0.65], dtype=np.float32)
+VEILED = np.zeros(4, dtype=np.float32)
+"""Cells of hidden classes: their outline alone is seen."""
+
+GHOST = np.array([0.5, 0.5, 0.5, 0.12], dtype=np.float32)
+"""Points of hidden classes."""
+
+OUTLINE = np.array([1.0, 1.0, 1.0, 0.55], dtype=np.float32)
+FAINT_OUTLINE = np.array([0.6, 0.6, 0.6, 0.22], dtype=np.float32)
+"""Outline of cells that are shown, and of those of hidden classes."""
+
 UNKNOWN = np.array([0.55, 0.55, 0.55, 0.25], dtype=np.float32)
 """Cells without a value."""
 
@@ -106,6 +116,20 @@ def certainty(spread: np.ndarray, unsure: float) -> np.ndarray:
     """
     share = np.clip(spread / max(unsure, 1e-9), 0, 1)
     return np.where(np.isnan(share), 1.0, 1 - (1 - DIM) * share)
+
+
+def veiled(rgba: np.ndarray, hidden: np.ndarray) -> np.ndarray:
+    """Return colours with the cells of hidden classes left empty."""
+    if not hidden.any():
+        return rgba
+    out = rgba.copy()
+    out[hidden] = VEILED
+    return out
+
+
+def outline_rgba(hidden: np.ndarray) -> np.ndarray:
+    """Return (n, 4) colours of the outlines: faint grey around hidden cells."""
+    return np.where(hidden[:, None], FAINT_OUTLINE, OUTLINE)
 
 
 def fade(rgba: np.ndarray, rows: np.ndarray) -> np.ndarray:

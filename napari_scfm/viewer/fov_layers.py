@@ -17,6 +17,7 @@ from napari.utils.colormaps import CyclicLabelColormap
 from napari_scfm import keys
 from napari_scfm.slides.raster import boundaries, display_labels
 from napari_scfm.viewer.cells import check_paintable
+from napari_scfm.viewer.colouring import OUTLINE
 
 if TYPE_CHECKING:
     from napari.layers import Image, Layer
@@ -31,7 +32,7 @@ ROLE = "napari_scfm"
 SHOWN_CHANNELS = 3
 OPACITY = 0.9
 _OTHERS = ("bop orange", "gray", "bop purple", "green", "cyan")
-_OUTLINE = np.array([[0, 0, 0, 0], [1, 1, 1, 0.55]], dtype=np.float32)
+_OUTLINE = np.stack([np.zeros(4, dtype=np.float32), OUTLINE])
 
 
 @dataclass(eq=False)

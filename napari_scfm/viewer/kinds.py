@@ -1,8 +1,8 @@
 """Kinds: the categories of a slide's column in their colours, the same on every FOV.
 
 Decides: the list is that of the whole slide, in the order of the file, and colours are
-those of ``uns["<column>_colors"]`` where they can be read. So a cell type has one colour
-whatever field of view is on show, and in every picture of it.
+those of ``uns["<column>_colors"]`` where they can be read. So a cell type has one
+colour whatever field of view is on show, and in every picture of it.
 """
 
 from __future__ import annotations
@@ -66,13 +66,23 @@ def entries_of(names: tuple[str, ...], colours: np.ndarray) -> Entries:
     return tuple((str(name), tuple(float(c) for c in rgba)) for name, rgba in pairs)
 
 
-def kinds_of(session: Session, column: str = keys.CELL_TYPE) -> Kinds | None:
+def kinds_of(
+    session: Session, column: str = keys.CELL_TYPE, table: AnnData | None = None
+) -> Kinds | None:
     """Return the kinds of the slide that is open; None without such a column.
 
-    Asked of the slide only where the FOV on show has the column.
+    Parameters
+    ----------
+    column
+        Of ``obs``.
+    table
+        Cells that have it, where those of the FOV on show may not. The slide is asked
+        for the column only where these cells have it.
     """
     slide, fov = session.slide, session.fov
-    if fov is None or column not in fov.table.obs:
+    if fov is not None and (table is None or column in fov.table.obs):
+        table = fov.table
+    if table is None or column not in table.obs:
         return None
     owner, known = session.parts.get(_PART, (None, {}))
     if owner is not slide:
@@ -80,8 +90,8 @@ def kinds_of(session: Session, column: str = keys.CELL_TYPE) -> Kinds | None:
         session.parts[_PART] = (slide, known)
     if column not in known:
         obs = slide.obs
-        stored = fov.table.uns.get(keys.colours(column), [])
-        whole = obs[column] if column in obs else fov.table.obs[column]
+        stored = table.uns.get(keys.colours(column), [])
+        whole = obs[column] if column in obs else table.obs[column]
         known[column] = _read(column, whole, stored)
     return known[column]
 
@@ -94,10 +104,8 @@ def _read(column: str, values: pd.Series, stored: object) -> Kinds:
     held = np.flatnonzero(np.bincount(codes[codes >= 0], minlength=len(names)))
     if all(names[place].isdigit() for place in held):
         held = np.array(sorted(held, key=lambda place: int(names[place])), dtype=int)
-    if not len(stored):  # what no cell is in takes no colour
-        colours = palette([], len(held))
-    else:
-        colours = colours[held]
+    # without stored colours, what no cell is in takes none
+    colours = colours[held] if len(stored) else palette([], len(held))
     return Kinds(column, tuple(names[place] for place in held), colours)
 
 

@@ -6,13 +6,14 @@ an exported figure cannot disagree.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from napari_scfm import keys
+from napari_scfm.figures.palette import categorical
 from napari_scfm.viewer.attention.partner_map import colours_of
 from napari_scfm.viewer.cells import (
     cell_names,
@@ -28,9 +29,11 @@ from napari_scfm.viewer.colouring import (
     certainty,
     fade,
     plain_rgba,
-    type_legend,
     value_rgba,
+    veiled,
 )
+from napari_scfm.viewer.hidden import hidden_here, hidden_in, note
+from napari_scfm.viewer.kinds import entries_of, kinds_of, sizes_of
 from napari_scfm.viewer.session import Comparison, Legend
 
 if TYPE_CHECKING:
@@ -47,11 +50,13 @@ class Look:
     """Colours of the cells in table order, before the selection dims them.
 
     ``marked`` if they tell the selected cell themselves, so that none is dimmed.
+    ``hidden`` tells (n,) the cells of hidden classes, which are left empty.
     """
 
     rgba: np.ndarray
     legend: Legend
     marked: bool = False
+    hidden: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=bool))
 
 
 def comparison_of(session: Session) -> Comparison | None:
@@ -82,7 +87,27 @@ def gene_limits(session: Session) -> tuple[float, float]:
 
 
 def look(session: Session) -> Look:
-    """Return the colours that the session asks for."""
+    """Return the colours that the session asks for; hidden classes are left empty."""
+    seen, hidden = _look(session), unseen(session)
+    seen.rgba, seen.hidden = veiled(seen.rgba, hidden), hidden
+    if session.hidden_classes:
+        legend = seen.legend
+        seen.legend = replace(
+            legend, hidden=hidden_in(session, legend.of), veil=note(session)
+        )
+    return seen
+
+
+def unseen(session: Session) -> np.ndarray:
+    """Return (n,) the cells of hidden classes, but those that are selected."""
+    hidden = hidden_here(session)
+    if hidden.any() and len(session.selection):
+        hidden = hidden.copy()
+        hidden[session.selection] = False
+    return hidden
+
+
+def _look(session: Session) -> Look:
     if session.partners is not None:
         return Look(*colours_of(session.partners), marked=True)
     painters = {
@@ -181,11 +206,13 @@ def fading_note(session: Session, made: Comparison) -> str:
 
 
 def _by_type(session: Session) -> Look:
-    types = cell_types(session.fov.table)
-    if types is None:
+    kinds = kinds_of(session)
+    if kinds is None:
         return _plain(session)
-    rgba = category_rgba(np.asarray(types.codes), len(types.categories))
-    return Look(rgba, Legend("Cell type", categories=type_legend(types)))
+    codes = kinds.codes(session.fov.table)
+    rgba = category_rgba(codes, len(kinds.names), kinds.colours)
+    legend = Legend("Cell type", categories=kinds.entries, of="type")
+    return Look(rgba, replace(legend, sizes=sizes_of(codes, legend)))
 
 
 def _by_counts(session: Session) -> Look:
@@ -200,10 +227,12 @@ def _by_clusters(session: Session) -> Look:
     made = session.clusters
     if made is None or made.fov != session.fov.name:
         return _plain(session)
-    names = pd.Categorical.from_codes(made.values, categories=list(made.classes))
-    rgba = category_rgba(np.asarray(names.codes), len(names.categories), made.palette)
-    entries = type_legend(names, made.palette)
-    return Look(rgba, Legend(made.title, categories=entries, note=made.note))
+    codes, names = np.asarray(made.values), made.classes
+    colours = categorical(len(names)) if made.palette is None else made.palette
+    rgba = category_rgba(codes, len(names), colours)
+    entries = entries_of(names, colours)
+    legend = Legend(made.title, categories=entries, note=made.note, of="clusters")
+    return Look(rgba, replace(legend, sizes=sizes_of(codes, legend)))
 
 
 def hover_base(session: Session) -> pd.DataFrame:

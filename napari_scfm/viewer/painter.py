@@ -13,10 +13,15 @@ import numpy as np
 from napari.layers import Labels
 
 from napari_scfm.figures.palette import lut
-from napari_scfm.viewer import compare
+from napari_scfm.viewer import compare, hidden
 from napari_scfm.viewer.ahead import Ahead
 from napari_scfm.viewer.cells import by_column, label_ids
-from napari_scfm.viewer.colouring import highlight, label_colormap, ring_rgba
+from napari_scfm.viewer.colouring import (
+    highlight,
+    label_colormap,
+    outline_rgba,
+    ring_rgba,
+)
 from napari_scfm.viewer.compared import on_fov
 from napari_scfm.viewer.fov_layers import (
     FovLayers,
@@ -50,7 +55,12 @@ _COLOURS = (
     "curtain",
     "fade_uncertain",
     "partners",
+    "hidden_classes",
+    "hidden_of",
 )
+
+
+_PLAIN = str | bool | float | tuple | frozenset | None
 
 
 class Painter:
@@ -70,6 +80,7 @@ class Painter:
         self._painted: tuple[Any, ...] = ()
         self._hovered: tuple[Any, ...] = ()
         self._rgba: np.ndarray | None = None
+        self._unseen: np.ndarray | None = None
         self._ring: Labels | None = None
         self._edges: Ahead | None = None
         self._bordered: Ahead | None = None
@@ -78,6 +89,8 @@ class Painter:
         lut(session.colormap)  # its first use costs a second, better now than later
         for name in (*_COLOURS, "selection"):
             getattr(session.events, name).connect(self.paint)
+        for name in ("grouping", "hidden_classes"):
+            getattr(session.events, name).connect(self._follow_classes)
         session.events.mask.connect(self.mark_hidden)
         session.events.side_by_side.connect(self._arrange)
         session.events.comparison.connect(self._arrange)
@@ -89,6 +102,8 @@ class Painter:
 
     def show(self, layers: FovLayers) -> None:
         """Take over the layers of a FOV and paint them."""
+        if self._unseen is not None:  # the layer still has the colours of other cells
+            self._unseen = np.zeros(0, dtype=bool)
         self.layers = layers
         self._painted = self._hovered = ()
         self._rgba = None
@@ -112,6 +127,9 @@ class Painter:
             session.comparison = other
         follow(session)
 
+    def _follow_classes(self) -> None:
+        hidden.follow(self._session)
+
     def paint(self) -> None:
         """Recolour the cells, unless they look like that already."""
         session, cells = self._session, self.layers.cells
@@ -128,12 +146,23 @@ class Painter:
         if not np.array_equal(rgba, self._rgba):
             cells.colormap = label_colormap(rgba, label_ids(session.fov))
             self._rgba = rgba
+        self._outline(seen.hidden)
         self._hover(cells)
         viewer = self._viewer()
         if viewer is not None:
             compare.recolour(viewer, session)
         self._painted, self.legend = state, seen.legend
         session.painted.emit(seen.legend)
+
+    def _outline(self, unseen: np.ndarray) -> None:
+        """Draw the outlines of hidden classes fainter than the others."""
+        outlines, fov = self.layers.outlines, self._session.fov
+        if outlines is None or (not unseen.any() and self._unseen is None):
+            return
+        if self._unseen is None or not np.array_equal(unseen, self._unseen):
+            ids = label_ids(fov)
+            outlines.colormap = label_colormap(outline_rgba(unseen), ids)
+            self._unseen = unseen.copy()
 
     def _hover(self, cells: Labels) -> None:
         session = self._session
@@ -212,7 +241,7 @@ class Painter:
 
 def id_of(value: Any) -> Any:
     """Return a value if it is plain, else its identity."""
-    return value if isinstance(value, str | bool | float | tuple | None) else id(value)
+    return value if isinstance(value, _PLAIN) else id(value)
 
 
 def thick_boundaries(labels: np.ndarray, width: int = 3) -> np.ndarray:

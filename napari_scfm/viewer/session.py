@@ -54,6 +54,15 @@ class Legend:
         (name, RGBA) of each category; empty for a value scale.
     note
         What else must be known, such as "predicted".
+    of
+        How cells are sorted into the categories, for
+        :mod:`~napari_scfm.viewer.hidden`; "" where none can be hidden.
+    sizes
+        How many of the cells that are shown each category has.
+    hidden
+        Names of the categories that are hidden.
+    veil
+        How many classes are hidden, in words; "" for none.
     """
 
     title: str = ""
@@ -61,6 +70,10 @@ class Legend:
     colormap: str = ""
     categories: tuple[tuple[str, tuple[float, ...]], ...] = ()
     note: str = ""
+    of: str = ""
+    sizes: tuple[int, ...] = field(default=(), compare=False)
+    hidden: frozenset[str] = frozenset()
+    veil: str = ""
 
     @property
     def predicted(self) -> bool:
@@ -295,6 +308,8 @@ class Session(EventedModel):
     ``grouping`` is what all cells of the slide are sorted into; ``clusters`` are its
     part in the FOV on show. ``embedding`` is the picture of cells in two dimensions
     that is on show.
+    ``hidden_classes`` are not shown; :mod:`~napari_scfm.viewer.hidden` says what they
+    are classes of, ``hidden_of``, and changes both.
     ``painted`` is emitted with the :class:`Legend` after the cells were recoloured.
     """
 
@@ -322,6 +337,8 @@ class Session(EventedModel):
     fade_uncertain: bool = False
     clusters: Clusters | None = None
     grouping: Any = None
+    hidden_classes: frozenset[str] = frozenset()
+    hidden_of: str = ""
     stream: Stream | None = None
     cell: int | None = None
     influence: Any = None

@@ -7,7 +7,7 @@ same scale; what is known of one field of view only leaves the others grey.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,15 +15,18 @@ import pandas as pd
 
 from napari_scfm import keys
 from napari_scfm.figures.palette import DIVERGING, categorical
-from napari_scfm.viewer.cells import cell_types, totals
-from napari_scfm.viewer.colouring import (
-    UNKNOWN,
-    auto_limits,
-    category_rgba,
-    type_legend,
-    value_rgba,
-)
+from napari_scfm.viewer.cells import totals
+from napari_scfm.viewer.colouring import GHOST, UNKNOWN, auto_limits, value_rgba
 from napari_scfm.viewer.compare import error_reach
+from napari_scfm.viewer.hidden import (
+    COLUMN,
+    FOV,
+    TYPE,
+    hidden_among,
+    hidden_in,
+    note,
+)
+from napari_scfm.viewer.kinds import entries_of, kinds_of, sizes_of
 from napari_scfm.viewer.look import (
     compared_gene,
     curtained,
@@ -38,9 +41,7 @@ if TYPE_CHECKING:
     from napari_scfm.viewer.embedding.crowd import Crowd
     from napari_scfm.viewer.session import Session
 
-TISSUE, FOV, PREDICTION, ERROR = "tissue", "fov", "prediction", "error"
-COLUMN = "column:"
-"""Begins the name of a choice that is a column of the table."""
+TISSUE, PREDICTION, ERROR = "tissue", "prediction", "error"
 
 CHOICES = {
     TISSUE: "As on the tissue",
@@ -51,6 +52,7 @@ CHOICES = {
 MOST = 60
 """Different values from which on a column is no category."""
 
+_PLAIN = (0.7, 0.7, 0.7)
 _APART = (keys.FOV, keys.CELL_ID, keys.LABEL, keys.CELL_TYPE)
 _ELSEWHERE = "grey: other fields of view"
 
@@ -69,12 +71,15 @@ class Paint:
         (cells,) category, -1 for none; None for values.
     values
         (cells,) number, NaN for none; None for categories.
+    hidden
+        (cells,) whether a cell is in a hidden class; None where none is hidden.
     """
 
     rgba: np.ndarray | None
     legend: Legend
     codes: np.ndarray | None = None
     values: np.ndarray | None = None
+    hidden: np.ndarray | None = None
 
     def says(self, row: int) -> str:
         """Return what a cell's colour means, for a line of text."""
@@ -109,10 +114,28 @@ def _tells(column: pd.Series) -> bool:
 
 
 def paint_of(session: Session, crowd: Crowd, by: str = TISSUE) -> Paint:
-    """Return the colours of a crowd; of a choice that is gone, those of the tissue."""
+    """Return the colours of a crowd; of a choice that is gone, those of the tissue.
+
+    Cells of hidden classes are faint, whatever the others are coloured by.
+    """
+    paint = _painted(session, crowd, by)
+    if not session.hidden_classes:
+        return paint
+    paint.hidden = hidden_among(session, crowd)
+    if paint.rgba is None:
+        paint.rgba = np.tile(np.array([*_PLAIN, 1.0], "f4"), (len(crowd), 1))
+    paint.rgba = np.where(paint.hidden[:, None], GHOST, paint.rgba)
+    legend = paint.legend
+    hidden, veil = hidden_in(session, legend.of), note(session)
+    paint.legend = replace(legend, hidden=hidden, veil=veil)
+    return paint
+
+
+def _painted(session: Session, crowd: Crowd, by: str) -> Paint:
     if by == FOV:
-        names = pd.Categorical.from_codes(crowd.codes, crowd.fovs)
-        return _of_categories(names, "Field of view", categorical(len(crowd.fovs)))
+        entries = entries_of(crowd.fovs, categorical(len(crowd.fovs)))
+        legend = Legend("Field of view", categories=entries, of=FOV)
+        return _sorted_into(np.asarray(crowd.codes), legend)
     if by in (PREDICTION, ERROR) and compared_gene(session) is not None:
         return _guess(session, crowd, by)
     name = by.removeprefix(COLUMN)
@@ -152,6 +175,7 @@ def _tissue(session: Session, crowd: Crowd) -> Paint:
 def _sorted_into(codes: np.ndarray, legend: Legend) -> Paint:
     """Return the classes of the whole slide in the colours of a legend."""
     palette = np.array([colour for _, colour in legend.categories], dtype=np.float32)
+    legend = replace(legend, sizes=sizes_of(codes, legend))
     return Paint(category_colours(codes, palette), legend, codes)
 
 
@@ -162,13 +186,12 @@ def category_colours(codes: np.ndarray, palette: np.ndarray) -> np.ndarray:
 
 
 def _types(session: Session, crowd: Crowd) -> Paint:
-    """Return cell types, those of the FOV on show first, as on the canvas."""
-    every, here = cell_types(crowd.table), cell_types(session.fov.table)
-    if every is None:
+    """Return cell types, as on the canvas."""
+    kinds = kinds_of(session)
+    if kinds is None:
         return Paint(None, Legend())
-    first = [] if here is None else list(here.categories)
-    rest = [name for name in every.categories if name not in set(first)]
-    return _of_categories(every.set_categories([*first, *rest]), "Cell type")
+    legend = Legend("Cell type", categories=kinds.entries, of=TYPE)
+    return _sorted_into(kinds.codes(crowd.table), legend)
 
 
 def _guess(session: Session, crowd: Crowd, by: str) -> Paint:
@@ -203,19 +226,11 @@ def _column(session: Session, crowd: Crowd, name: str) -> Paint:
             low = float(np.percentile(finite, 1))
         limits = (low, max(auto_limits(values)[1], low + 1e-9))
         return _of_values(values, Legend(title, limits, session.colormap))
-    kinds = pd.Categorical(column)
-    if all(str(kind).isdigit() for kind in kinds.categories):
-        kinds = kinds.reorder_categories(sorted(kinds.categories, key=int))
-    colours = crowd.table.uns.get(f"{name}_colors")
-    known = colours is not None and len(colours) == len(kinds.categories)
-    return _of_categories(kinds, title, _hex(colours) if known else None)
-
-
-def _hex(colours: object) -> np.ndarray:
-    """Return (k, 4) RGBA of colours as scverse keeps them."""
-    from matplotlib.colors import to_rgba_array
-
-    return to_rgba_array(list(map(str, colours))).astype(np.float32)
+    kinds = kinds_of(session, name, crowd.table)
+    if kinds is None:
+        return Paint(None, Legend())
+    legend = Legend(title, categories=kinds.entries, of=f"{COLUMN}{name}")
+    return _sorted_into(kinds.codes(crowd.table), legend)
 
 
 def _of_values(values: np.ndarray, legend: Legend) -> Paint:
@@ -223,25 +238,8 @@ def _of_values(values: np.ndarray, legend: Legend) -> Paint:
     return Paint(rgba, legend, values=values)
 
 
-def _of_categories(
-    kinds: pd.Categorical, title: str, colours: np.ndarray | None = None
-) -> Paint:
-    codes = np.asarray(kinds.codes)
-    if colours is None:
-        rgba = category_rgba(codes, len(kinds.categories))
-        return Paint(rgba, Legend(title, categories=type_legend(kinds)), codes)
-    rgba = category_colours(codes, np.asarray(colours, dtype=np.float32))
-    entries = tuple(
-        (str(name), tuple(map(float, colour)))
-        for name, colour in zip(kinds.categories, colours, strict=True)
-    )
-    return Paint(rgba, Legend(title, categories=entries), codes)
-
-
 def _here(session: Session, crowd: Crowd, rgba: np.ndarray, legend: Legend) -> Paint:
     """Return colours of the FOV on show, grey for the cells of others."""
-    from dataclasses import replace
-
     found = np.tile(UNKNOWN, (len(crowd), 1))
     rows = crowd.rows(session.fov)
     found[rows[rows >= 0]] = rgba[rows >= 0]
