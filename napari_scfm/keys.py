@@ -40,6 +40,12 @@ CONTROLS: Final = "control_probes"
 UMAP: Final = "X_umap"
 """``obsm``: UMAP coordinates."""
 
+TISSUE: Final = "X_tissue"
+"""``obsm``: places on the tissue as a layout, y up, fields of view apart.
+
+CELLxGENE draws only what begins with ``X_``, and refuses a table without any.
+"""
+
 UNS: Final = "napari_scfm"
 """``uns``: model, sha256, versions, seed and mask of what was written."""
 

@@ -201,6 +201,8 @@ def _store_imputed(
 def write_table(table: AnnData, out: Path, what: str) -> None:
     """Write the table; say where it is and what was stored in it."""
     from napari_scfm.experiments.files import write_h5ad
+    from napari_scfm.experiments.tissue_layout import add_tissue_layout
 
+    add_tissue_layout(table)
     write_h5ad(table, out)
     typer.echo(f"{out}: {counted(table.n_obs, 'cell')}, {what}")

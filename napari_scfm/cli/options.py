@@ -94,7 +94,11 @@ def chosen_table(slide: Slide, fovs: str) -> AnnData:
     if len(names) == 1:
         return slide.fov(names[0]).table
     from napari_scfm import keys
+    from napari_scfm.slides.results import results_of
 
     for name in names:
         slide.fov(name)
-    return slide.table[slide.table.obs[keys.FOV].isin(names)].copy()
+    table = slide.table[slide.table.obs[keys.FOV].isin(names)].copy()
+    for result in results_of(table.uns):
+        del table.uns[result]
+    return table

@@ -22,6 +22,7 @@ from napari_scfm.slides.counts import split_controls
 from napari_scfm.slides.h5ad_file import H5adFile
 from napari_scfm.slides.h5ad_frame import Bags, drawing_grid, find_bags, place
 from napari_scfm.slides.report import ReadReport
+from napari_scfm.slides.results import results_of
 from napari_scfm.slides.slide import FieldOfView, Slide
 
 if TYPE_CHECKING:
@@ -117,6 +118,9 @@ class H5adReader:
         """Read the whole table, in the order of the file."""
         table = self.build(np.arange(len(self.obs)), str(self.file.path))
         table.obsm[keys.SPATIAL] = self.um
+        table.uns |= results_of(self.uns)
+        for name in self.file.names("obsp"):
+            table.obsp[name] = self.file.element(f"obsp/{name}")
         return table
 
     def fov(self, name: str) -> FieldOfView:

@@ -170,5 +170,5 @@ class H5adFile:
 
     def skipped(self) -> list[str]:
         """Return what is in the file and never read."""
-        groups = ("obsp", "varm", "varp")
+        groups = ("varm", "varp")
         return [f"{g}[{n!r}]" for g in groups for n in self.names(g)]

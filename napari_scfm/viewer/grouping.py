@@ -18,6 +18,7 @@ import numpy as np
 from napari_scfm import keys
 from napari_scfm.errors import ScfmError, counted
 from napari_scfm.experiments.provenance import provenance
+from napari_scfm.experiments.tissue_layout import add_tissue_layout
 from napari_scfm.progress import report
 from napari_scfm.viewer.embedding.crowd import Crowd
 from napari_scfm.viewer.session import Clusters
@@ -350,7 +351,7 @@ def table_with(session: Session) -> Callable[[], AnnData]:
     groups, slide = groups_of(session), session.slide
     if groups is None:
         raise ScfmError("The cells are in no classes yet.", "Press Cluster first.")
-    grouping = groups.history.current
+    grouping, shown = groups.history.current, session.embedding
 
     def make() -> AnnData:
         table = slide.table.copy()
@@ -360,6 +361,9 @@ def table_with(session: Session) -> Callable[[], AnnData]:
         grouping.to_obs(table)
         if groups.vectors is not None:
             table.obsm[keys.embedding(groups.model)] = np.asarray(groups.vectors)
+            if shown is not None and shown.is_umap_of(groups.vectors):
+                table.obsm[keys.UMAP] = shown.xy.copy()
+        add_tissue_layout(table)
         return table
 
     return make

@@ -16,6 +16,7 @@ from napari_scfm import keys
 from napari_scfm.analysis.groups.colours import unused
 from napari_scfm.analysis.groups.grouping import Grouping
 from napari_scfm.errors import ScfmError, named
+from napari_scfm.slides.results import forget_kinds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 def to_obs(grouping: Grouping, table: AnnData) -> None:
     """Write a grouping to ``obs`` and its colours to ``uns``; in no class = missing.
+
+    What scanpy and squidpy found of former classes of that name goes.
 
     Raises
     ------
@@ -39,6 +42,7 @@ def to_obs(grouping: Grouping, table: AnnData) -> None:
             f"{table.n_obs}.",
             "Write it to the table of the whole slide.",
         )
+    forget_kinds(table.uns, grouping.key)
     table.obs[grouping.key] = pd.Categorical.from_codes(
         grouping.labels, categories=pd.Index(list(grouping.names), dtype=object)
     )

@@ -115,6 +115,14 @@ class Picture:
 
         return cKDTree(self.xy)
 
+    def is_umap_of(self, vectors: np.ndarray) -> bool:
+        """Tell whether it is the UMAP of an embedding of all cells of the slide."""
+        return (
+            self.method == UMAP
+            and self.asked.whole
+            and np.array_equal(self.vectors, vectors)
+        )
+
     @property
     def title(self) -> str:
         """What is shown."""
