@@ -2,8 +2,7 @@
 
 The session holds the grouping; what is on show of it are the clusters of the FOV on
 show, so that painter, figures and sessions need not know of other cells. Decides that
-a grouping says in its own sentence what was done to it by hand, and that labels which
-a model said of a FOV stay until another FOV is shown.
+a grouping says in its own sentence what was done to it by hand.
 """
 
 from __future__ import annotations
@@ -40,6 +39,8 @@ PART, GRAPHS, MAKERS = "groups", "cell graphs", "makers of groups"
 KEPT = 3
 """Graphs that are kept, of masks, models and weights of space that were asked for."""
 BY_HAND = " Then: "
+KNOWN = "column of known types"
+"""Key of ``session.parts``: what classes were compared with last."""
 
 
 @dataclass(eq=False)
@@ -63,7 +64,8 @@ class Groups:
     key
         Column of what was made; "" = that of the history.
     more
-        Writes what else is known of the classes into a table of the whole slide.
+        Writes what else is known of the classes into a table of the whole slide; gets
+        it with the grouping and the column of known types they were compared with.
     """
 
     history: GroupingHistory
@@ -74,7 +76,7 @@ class Groups:
     seed: int = 0
     seconds: float = 0.0
     key: str = ""
-    more: Callable[[AnnData], None] | None = None
+    more: Callable[[AnnData, Grouping, str], None] | None = None
 
     def __post_init__(self) -> None:
         self.key = self.key or self.history.current.key
@@ -238,7 +240,7 @@ def follow(session: Session) -> None:
     if groups is None or fov is None:
         return
     here = made is not None and made.fov == fov.name
-    if here and (made.said or made.grouping is session.grouping):
+    if here and made.grouping is session.grouping:
         return
     session.clusters = _part(session, groups)
 
@@ -250,7 +252,8 @@ def rows_here(session: Session) -> np.ndarray:
 
 def _part(session: Session, groups: Groups) -> Clusters:
     grouping = groups.history.current
-    values = np.append(grouping.labels, np.int32(-1))[rows_here(session)]
+    rows, sure = rows_here(session), grouping.confidence
+    values = np.append(grouping.labels, np.int32(-1))[rows]
     resolution = resolution_of(grouping)
     about = {**groups.about, "resolution": resolution, "grouping": grouping.about}
     return Clusters(
@@ -261,6 +264,7 @@ def _part(session: Session, groups: Groups) -> Clusters:
         about,
         grouping.names,
         grouping,
+        None if sure is None else np.append(sure, np.float32(np.nan))[rows],
     )
 
 
@@ -352,12 +356,13 @@ def table_with(session: Session) -> Callable[[], AnnData]:
     if groups is None:
         raise ScfmError("The cells are in no classes yet.", "Press Cluster first.")
     grouping, shown = groups.history.current, session.embedding
+    known = str(session.parts.get(KNOWN, ""))
 
     def make() -> AnnData:
         table = slide.table.copy()
         table.uns[keys.UNS] = {**table.uns.get(keys.UNS, {}), **_plain(groups.about)}
         if groups.more is not None:
-            groups.more(table)
+            groups.more(table, grouping, known)
         grouping.to_obs(table)
         if groups.vectors is not None:
             table.obsm[keys.embedding(groups.model)] = np.asarray(groups.vectors)

@@ -88,7 +88,7 @@ def gene_limits(session: Session) -> tuple[float, float]:
 
 def look(session: Session) -> Look:
     """Return the colours that the session asks for; hidden classes are left empty."""
-    seen, hidden = _look(session), unseen(session)
+    seen, hidden = _look(session), hidden_here(session)
     seen.rgba, seen.hidden = veiled(seen.rgba, hidden), hidden
     if session.hidden_classes:
         legend = seen.legend
@@ -96,15 +96,6 @@ def look(session: Session) -> Look:
             legend, hidden=hidden_in(session, legend.of), veil=note(session)
         )
     return seen
-
-
-def unseen(session: Session) -> np.ndarray:
-    """Return (n,) the cells of hidden classes, but those that are selected."""
-    hidden = hidden_here(session)
-    if hidden.any() and len(session.selection):
-        hidden = hidden.copy()
-        hidden[session.selection] = False
-    return hidden
 
 
 def _look(session: Session) -> Look:
@@ -212,7 +203,8 @@ def _by_type(session: Session) -> Look:
     codes = kinds.codes(session.fov.table)
     rgba = category_rgba(codes, len(kinds.names), kinds.colours)
     legend = Legend("Cell type", categories=kinds.entries, of="type")
-    return Look(rgba, replace(legend, sizes=sizes_of(codes, legend)))
+    sizes = sizes_of(codes, legend)
+    return Look(rgba, replace(legend, sizes=sizes, whole=kinds.sizes))
 
 
 def _by_counts(session: Session) -> Look:
@@ -230,9 +222,15 @@ def _by_clusters(session: Session) -> Look:
     codes, names = np.asarray(made.values), made.classes
     colours = categorical(len(names)) if made.palette is None else made.palette
     rgba = category_rgba(codes, len(names), colours)
+    note = made.note
+    if session.fade_uncertain and made.confidence is not None:
+        rgba[:, 3] *= certainty(1 - made.confidence, 1.0)
+        note += "; faint = unsure"
     entries = entries_of(names, colours)
-    legend = Legend(made.title, categories=entries, note=made.note, of="clusters")
-    return Look(rgba, replace(legend, sizes=sizes_of(codes, legend)))
+    legend = Legend(made.title, categories=entries, note=note, of="clusters")
+    whole = () if made.grouping is None else tuple(made.grouping.sizes.tolist())
+    sizes = sizes_of(codes, legend)
+    return Look(rgba, replace(legend, sizes=sizes, whole=whole))
 
 
 def hover_base(session: Session) -> pd.DataFrame:
@@ -266,6 +264,8 @@ def hover_values(session: Session) -> dict[str, np.ndarray]:
         if made.names:
             column = "label predicted" if made.said else "cluster"
             columns[column] = np.array([*made.names, ""])[made.values]
+            if made.confidence is not None:
+                columns["confidence"] = made.confidence.astype(np.float64)
         else:
             columns["cluster"] = made.values
     if session.partners is not None:

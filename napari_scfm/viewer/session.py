@@ -16,6 +16,7 @@ import numpy as np
 from psygnal import EventedModel, Signal
 from pydantic import ConfigDict, PrivateAttr
 
+from napari_scfm.analysis.groups.grouping import TOLD
 from napari_scfm.analysis.streams.streamlines import StreamLook
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ class Legend:
         :mod:`~napari_scfm.viewer.hidden`; "" where none can be hidden.
     sizes
         How many of the cells that are shown each category has.
+    whole
+        The same of the slide's cells, where not all of them are shown.
     hidden
         Names of the categories that are hidden.
     veil
@@ -72,6 +75,7 @@ class Legend:
     note: str = ""
     of: str = ""
     sizes: tuple[int, ...] = field(default=(), compare=False)
+    whole: tuple[int, ...] = field(default=(), compare=False)
     hidden: frozenset[str] = frozenset()
     veil: str = ""
 
@@ -143,24 +147,26 @@ class Comparison:
 
 @dataclass(eq=False)
 class Clusters:
-    """Cluster of each cell of one FOV, 0 = largest; or the label a model gave it.
+    """Class of each cell of one FOV: cluster, domain or cell type.
 
     Attributes
     ----------
     fov, model
         Names.
     values
-        (cells,) cluster, or position in ``names``.
+        (cells,) cluster, 0 = largest, or position in ``names``.
     resolution
         Of the clustering.
     about
         How it was made.
     names
-        Labels that an annotating model knows, or of the classes of a grouping; empty
-        for the clusters of one FOV.
+        Of the classes of a grouping; empty for the clusters of one FOV.
     grouping
         The :class:`~napari_scfm.analysis.groups.grouping.Grouping` of the whole slide
         that they are a part of, or None.
+    confidence
+        (cells,) how sure each cell's class is, 0..1, NaN where nobody says; None where
+        that is known of no cell.
     """
 
     fov: str
@@ -170,6 +176,7 @@ class Clusters:
     about: dict[str, Any] = field(default_factory=dict)
     names: tuple[str, ...] = ()
     grouping: Any = None
+    confidence: np.ndarray | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -180,7 +187,7 @@ class Clusters:
     def title(self) -> str:
         """What is shown."""
         if self.said:
-            return f"Labels said by {self.model}"
+            return f"Cell types told by {self.model}"
         about = "" if self.grouping is None else self.grouping.about
         word = "Domains" if about.startswith("Domains") else "Clusters"
         return f"{word} of {self.model}"
@@ -195,8 +202,10 @@ class Clusters:
 
     @property
     def said(self) -> bool:
-        """Whether a model said them."""
-        return bool(self.names) and self.grouping is None
+        """Whether they are predicted types: told by a model, a reference or markers."""
+        if self.grouping is None:
+            return bool(self.names)
+        return str(self.grouping.about).startswith(TOLD)
 
     @property
     def palette(self) -> np.ndarray | None:

@@ -14,7 +14,7 @@ from napari_scfm.analysis.celltypes.agreement import (
     known_labels,
 )
 from napari_scfm.analysis.groups.colours import categorical
-from napari_scfm.analysis.groups.grouping import Grouping
+from napari_scfm.analysis.groups.grouping import TOLD, Grouping
 from napari_scfm.errors import SpecError, counted
 
 if TYPE_CHECKING:
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 
 
 GREY = 153 / 255
-
-TOLD = "Told by"
-"""How a grouping begins to say that it is predicted."""
 
 
 @dataclass(frozen=True, eq=False)

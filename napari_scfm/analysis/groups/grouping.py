@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import ArrayLike, NDArray
 
+TOLD = "Told by"
+"""How the sentence of predicted types begins."""
+
 
 @dataclass(frozen=True, eq=False)
 class Grouping:

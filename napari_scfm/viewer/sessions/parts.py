@@ -88,6 +88,8 @@ def write_clusters(folder: Path, made: Clusters) -> str:
     arrays = {"values": made.values}
     if made.grouping is not None:
         arrays |= {"slide": made.grouping.labels, "colours": made.grouping.colours}
+        if made.grouping.confidence is not None:
+            arrays |= {"sure": made.grouping.confidence, "sure_here": made.confidence}
     return write_arrays(folder, "clusters", made, arrays)
 
 

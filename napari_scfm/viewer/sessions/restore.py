@@ -323,6 +323,8 @@ def _clusters(record: ClustersRecord, slide: Slide, path: Path) -> Clusters:
     )
     if record.key:
         made.grouping = _grouping(record, slide, arrays)
+        sure = arrays.get("sure_here", NO_CELLS)
+        made.confidence = sure if len(sure) == cells else None
     parts.remember(made, path.name)
     return made
 
@@ -336,7 +338,8 @@ def _grouping(
             f"They are of {counted(len(labels), 'cell')}, the slide has {cells}."
         )
     colours = arrays.get("colours", np.zeros((0, 4)))
-    return Grouping(record.key, labels, record.names, colours, record.made)
+    sure = arrays.get("sure")
+    return Grouping(record.key, labels, record.names, colours, record.made, sure)
 
 
 def _touch(fov: FieldOfView) -> None:
