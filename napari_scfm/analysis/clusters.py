@@ -10,21 +10,20 @@ wait for scanpy to be imported.
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import sparse
 
+from napari_scfm.analysis.nearest import nearest
 from napari_scfm.errors import MissingExtraError, ScfmError
-from napari_scfm.progress import report
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    from napari_scfm.analysis.nearest import Near
     from napari_scfm.progress import ProgressCallback
 
-_CHUNK = 4096
-"""Cells whose neighbours are found between two reports."""
 _BISECTIONS = 48
 """Halvings of the kernel width; float64 is exact long before."""
 
@@ -134,6 +133,7 @@ def neighbour_graph(
     embedding: ArrayLike,
     neighbours: int = 15,
     *,
+    near: Near | None = None,
     progress: ProgressCallback | None = None,
 ) -> sparse.csr_array:
     """Return the symmetric weighted graph of nearest neighbours.
@@ -148,6 +148,9 @@ def neighbour_graph(
         (cells, d), any scale.
     neighbours
         Size of a neighbourhood, the cell itself included.
+    near
+        The ``neighbours - 1`` nearest cells, where they are known already; else
+        :func:`napari_scfm.analysis.nearest.nearest` finds them.
     progress
         Told after every few thousand cells.
 
@@ -165,8 +168,8 @@ def neighbour_graph(
     n, k = len(points), min(neighbours, len(points)) - 1
     if k < 1:
         return sparse.csr_array((n, n))
-    distance, index = _nearest(points, k, progress)
-    return fuzzy_graph(distance, index, n)
+    found = nearest(points, k, progress=progress) if near is None else near
+    return fuzzy_graph(found.distance[:, :k], found.index[:, :k], n)
 
 
 def fuzzy_graph(
@@ -215,38 +218,6 @@ def _check_resolution(resolution: float) -> None:
         raise ScfmError(
             f"The resolution is {resolution}; it must be above 0.", "Try 1.0."
         )
-
-
-def _nearest(
-    points: NDArray[Any], k: int, progress: ProgressCallback | None
-) -> tuple[NDArray[np.floating[Any]], NDArray[np.intp]]:
-    """Return distances and rows of each cell's k nearest others."""
-    from sklearn.neighbors import NearestNeighbors
-
-    n = len(points)
-    tree = NearestNeighbors(n_neighbors=k).fit(points)
-    if n <= _CHUNK:
-        return cast("tuple[Any, Any]", tree.kneighbors())
-    # the cell itself is among its own neighbours when it is asked for by its place
-    parts = []
-    for start in range(0, n, _CHUNK):
-        report(progress, start, n, "nearest neighbours")
-        rows = np.arange(start, min(start + _CHUNK, n))
-        distance, index = tree.kneighbors(points[rows], k + 1)
-        parts.append(_others(distance, index, rows))
-    report(progress, n, n, "nearest neighbours")
-    distances, indices = zip(*parts, strict=True)
-    return np.concatenate(distances), np.concatenate(indices)
-
-
-def _others(
-    distance: NDArray[Any], index: NDArray[Any], rows: NDArray[np.intp]
-) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Leave each cell out of its own neighbours; of doubles, the last is left out."""
-    own = index == rows[:, None]
-    own[~own.any(axis=1), -1] = True
-    shape = (len(rows), index.shape[1] - 1)
-    return distance[~own].reshape(shape), index[~own].reshape(shape)
 
 
 def _fuzzy(distance: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import sparse
 
+from napari_scfm.analysis.nearest import nearest
 from napari_scfm.errors import ScfmError
 from napari_scfm.progress import report
 
@@ -20,8 +21,12 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import ArrayLike, NDArray
 
+    from napari_scfm.analysis.nearest import Near
     from napari_scfm.masks.mask import Mask
     from napari_scfm.progress import ProgressCallback
+
+OTHERS = 14
+"""Neighbours of a cell in UMAP's graph, beside the cell itself; as in clusters."""
 
 
 def pca(table: AnnData, n: int = 50, mask: Mask | None = None) -> NDArray[np.float32]:
@@ -60,6 +65,14 @@ def pca(table: AnnData, n: int = 50, mask: Mask | None = None) -> NDArray[np.flo
     return np.asarray(solver.fit_transform(values), dtype=np.float32)
 
 
+def _with_itself(near: Near, k: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Return neighbours as UMAP wants them: the cell itself is its own first."""
+    n = len(near.index)
+    index = np.column_stack([np.arange(n), near.index[:, :k]]).astype(np.int32)
+    distance = np.column_stack([np.zeros(n), near.distance[:, :k]])
+    return index, distance.astype(np.float32)
+
+
 class _Told:
     """A file that UMAP's progress bar writes to, "done total" at a time."""
 
@@ -82,7 +95,11 @@ class _Told:
 
 
 def umap(
-    embedding: ArrayLike, seed: int = 0, *, progress: ProgressCallback | None = None
+    embedding: ArrayLike,
+    seed: int = 0,
+    *,
+    near: Near | None = None,
+    progress: ProgressCallback | None = None,
 ) -> NDArray[np.float32]:
     """Return UMAP coordinates of an embedding.
 
@@ -92,8 +109,11 @@ def umap(
         (cells, d).
     seed
         The same seed gives the same picture on one machine.
+    near
+        The nearest :data:`OTHERS` cells of each, where they are known already; else
+        :func:`napari_scfm.analysis.nearest.nearest` finds them.
     progress
-        Told after the graph is made, and then of the epochs of the layout.
+        Told of the neighbours, and then of the epochs of the layout.
 
     Returns
     -------
@@ -115,14 +135,17 @@ def umap(
     n = len(points)
     if n <= 3:
         return np.column_stack([np.arange(n), np.zeros(n)]).astype(np.float32)
-    report(progress, 0, 0, "UMAP: neighbours of each cell")
+    k = min(OTHERS, n - 2)
+    found = nearest(points, k, progress=progress) if near is None else near
+    report(progress, 0, 0, "UMAP: making ready")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from umap import UMAP
 
         bar = {"disable": progress is None, "file": _Told(progress)}
         layout = UMAP(
-            n_neighbors=min(15, n - 1),
+            n_neighbors=k + 1,
+            precomputed_knn=_with_itself(found, k),
             min_dist=0.3,
             random_state=seed,
             n_jobs=1,

@@ -17,7 +17,9 @@ from napari_scfm.analysis.clusters import (
     cluster_graph,
     neighbour_graph,
 )
+from napari_scfm.analysis.nearest import nearest
 from napari_scfm.errors import MissingExtraError, ScfmError
+from napari_scfm.progress import Cancelled
 
 
 @pytest.fixture(scope="module")
@@ -118,13 +120,40 @@ def test_a_graph_made_once_gives_the_same_clusters(blobs):
         cluster_graph(graph, 0)
 
 
+def test_of_very_many_cells_most_neighbours_are_found(monkeypatch):
+    points, _ = make_blobs(3000, n_features=12, centers=8, random_state=3)
+    points[7] = points[200]  # a double, and a heap of its own
+    points[50:90] = 1e3
+    module = "napari_scfm.analysis.nearest"
+    exact = nearest(points, 14)
+    monkeypatch.setattr(f"{module}.EXACT", 1000)
+    monkeypatch.setattr(f"{module}.CANDIDATES", 600)
+    told = []
+    found, again = nearest(points, 14, progress=told.append), nearest(points, 14)
+    np.testing.assert_array_equal(found.index, again.index)
+    assert told[-1].done == told[-1].total == 3000
+    assert (found.index != np.arange(3000)[:, None]).all()
+    assert (np.diff(found.distance) >= 0).all()
+    pairs = zip(found.index, exact.index, strict=True)
+    assert np.mean([len(np.intersect1d(*pair)) / 14 for pair in pairs]) > 0.97
+    truth = cluster_graph(neighbour_graph(points, near=exact), 0.3)
+    made = cluster_graph(neighbour_graph(points, near=found), 0.3)
+    assert adjusted_rand_score(truth, made) > 0.97
+
+    def stop(_):
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        nearest(points, 14, progress=stop)
+
+
 def test_many_cells_have_the_neighbours_that_few_have(monkeypatch):
     rng = np.random.default_rng(0)
     points = rng.normal(size=(300, 4))
     points[7] = points[200]  # a double
     whole = neighbour_graph(points)
     told = []
-    monkeypatch.setattr("napari_scfm.analysis.clusters._CHUNK", 128)
+    monkeypatch.setattr("napari_scfm.analysis.nearest._CHUNK", 128)
     parts = neighbour_graph(points, progress=told.append)
     np.testing.assert_allclose(parts.toarray(), whole.toarray(), atol=1e-9)
     assert [one.done for one in told] == [0, 128, 256, 300]
