@@ -1,4 +1,4 @@
-"""The long work behind Predict and Clusters, ready to run in a thread.
+"""The long work behind Predict, ready to run in a thread.
 
 Each function takes what it needs as values, never the viewer, reports progress and
 returns a result that the session shows or throws away whole.
@@ -9,16 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from napari_scfm.errors import MaskError, ModelError, SlideError
 from napari_scfm.experiments.provenance import provenance
 from napari_scfm.masks.spec import MaskSpec
-from napari_scfm.progress import report
 from napari_scfm.viewer.compared import comparison_from
-from napari_scfm.viewer.session import Clusters
 from napari_scfm.viewer.training.choices import TRAINED
-from napari_scfm.viewer.training.trained import classes_of, flattered
+from napari_scfm.viewer.training.trained import flattered
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -228,31 +224,3 @@ def mask_summary(mask: Mask | None) -> dict[str, Any]:
         "hidden_entries": int(mask.n_hidden),
         "share": round(float(mask.share), 6),
     }
-
-
-def cluster_cells(
-    work: Work,
-    resolution: float = 1.0,
-    seed: int = 0,
-    progress: ProgressCallback | None = None,
-) -> Clusters:
-    """Cluster the cells of a FOV by the model's embedding."""
-    from napari_scfm.analysis.clusters import cluster
-
-    table = work.fov.table
-    report(progress, 0, 2, "reading the cells")
-    embedding = work.model.embed(table, mask=work.mask, progress=progress)
-    report(progress, 1, 2, "clustering")
-    values = cluster(embedding, resolution, seed)
-    report(progress, 2, 2, "clustered")
-    about = about_of(work, seed, resolution=resolution)
-    return Clusters(work.fov.name, work.model.info.name, values, resolution, about)
-
-
-def annotate_cells(work: Work, progress: ProgressCallback | None = None) -> Clusters:
-    """Let an annotating model name the label of every cell of a FOV."""
-    classes = classes_of(work.model)
-    said = work.model.annotate(work.fov.table, mask=work.mask, progress=progress)
-    values = np.array([classes.index(str(label)) for label in said["label"]])
-    about = about_of(work, 0, classes=list(classes))
-    return Clusters(work.fov.name, work.model.info.name, values, 0.0, about, classes)

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from napari.components import ViewerModel
 
+from napari_scfm.analysis.clusters import cluster
 from napari_scfm.analysis.streams.streamlines import StreamLook
 from napari_scfm.errors import ScfmError
 from napari_scfm.experiments.attention.asked import FieldOptions
@@ -34,7 +35,7 @@ from napari_scfm.viewer.attention.compute import (
 )
 from napari_scfm.viewer.hiding import masking
 from napari_scfm.viewer.open import open_slide, show_fov
-from napari_scfm.viewer.session import session_of
+from napari_scfm.viewer.session import Clusters, session_of
 from napari_scfm.viewer.sessions.file import SessionError, side_car
 from napari_scfm.viewer.sessions.restore import can_open, open_session
 from napari_scfm.viewer.sessions.save import as_record, save_session
@@ -47,6 +48,13 @@ def home(tmp_path_factory):
     folder = tmp_path_factory.mktemp("home")
     shutil.copytree(sample_path("cosmx"), folder / "slide")
     return folder
+
+
+def clusters_of(work, resolution):
+    """Return clusters of one field of view, as sessions held them before groupings."""
+    values = cluster(work.model.embed(work.fov.table, mask=work.mask), resolution)
+    about = tasks.about_of(work, 0, resolution=resolution)
+    return Clusters(work.fov.name, work.model.info.name, values, resolution, about)
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +73,7 @@ def worked(home):
     session.model = load_model("cellplm-mini", "cpu")
     session.parts["model source"] = "cellplm-mini"
     work = tasks.work_of(session, "embed")
-    session.clusters = tasks.cluster_cells(work, 0.5)
+    session.clusters = clusters_of(work, 0.5)
     session.stream = attention_stream(work, FieldOptions(permutations=9))
     session.update({"log": True, "colormap": "magma", "radius": 12.5})
     session.selection = np.array([3, 4, 50])
@@ -433,7 +441,7 @@ def test_a_save_that_fails_leaves_the_session_before(worked, copy, monkeypatch):
     text = path.read_text("utf-8")
     fresh = ViewerModel()
     session = open_session(fresh, path)
-    session.clusters = tasks.cluster_cells(tasks.work_of(session, "embed"), 2.0)
+    session.clusters = clusters_of(tasks.work_of(session, "embed"), 2.0)
 
     def full(*_, **__):
         raise OSError(28, "No space left on device")

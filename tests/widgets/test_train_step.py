@@ -319,19 +319,22 @@ def test_an_annotating_model_names_the_cells(step, session, workbench, finish, v
     finish()
     assert session.model.info.name == "trained-annotate"
     assert "accuracy" in workbench.model.card.text()
+    types = workbench.clusters.types
     workbench.clusters.expand(animate=False)
-    assert workbench.clusters.annotate.isVisible()
-    workbench.clusters.name_cells()
+    types.unfold()
+    types.by.setCurrentText("Trained model")
+    assert types.model.currentText() == "trained-annotate"
+    press(types.tell)
     finish()
     assert session.colour_by == "clusters"
     legend = workbench.legend.legend
-    assert legend.title == "Labels said by trained-annotate"
+    assert legend.title == "Cell types told by trained-annotate"
     assert legend.note == "predicted"
     assert "tumour" in [name for name, _ in legend.categories]
-    said = viewer.layers["cells F004"].features["label predicted"]
-    assert set(said) <= set(session.clusters.names)
-    session.model = None
-    assert not workbench.clusters.annotate.isVisible()
+    features = viewer.layers["cells F004"].features
+    assert set(features["label predicted"]) <= set(session.clusters.names)
+    assert features["confidence"].between(0, 1).all()
+    assert len(session.grouping.labels) == session.slide.table.n_obs
 
 
 def test_scores_of_what_was_learned_from_are_called_flattering(

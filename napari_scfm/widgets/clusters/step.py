@@ -12,14 +12,13 @@ from napari_scfm.errors import counted
 from napari_scfm.experiments.files import write_h5ad
 from napari_scfm.progress import report
 from napari_scfm.viewer import grouping as groups
-from napari_scfm.viewer import tasks
-from napari_scfm.viewer.training.trained import classes_of
 from napari_scfm.widgets.clusters.asking import Asking
 from napari_scfm.widgets.clusters.classes import ClassList
 from napari_scfm.widgets.clusters.markers import MarkerSection
+from napari_scfm.widgets.clusters.types import TypesSection
 from napari_scfm.widgets.neighbourhoods import NeighbourhoodSection
 from napari_scfm.widgets.section import Section
-from napari_scfm.widgets.step import Context, Step, button, hint, row
+from napari_scfm.widgets.step import Context, Step, button, hint
 
 if TYPE_CHECKING:
     from napari_scfm.analysis.groups.grouping import Grouping
@@ -27,8 +26,8 @@ if TYPE_CHECKING:
     from napari_scfm.viewer.session import Clusters
 
 EMPTY = (
-    "Leiden clusters of the model's embedding, of all cells of the slide: cells that "
-    "the model holds alike."
+    "No classes yet. Cluster sorts all cells of the slide by what the model holds "
+    "alike; Cell types names them."
 )
 AT_ONCE = 0.1
 """Seconds that the window may wait for other classes."""
@@ -41,9 +40,7 @@ class ClustersStep(Step):
         super().__init__("6  Clusters", context)
         self.asking = Asking()
         self.asking.resolved.connect(self._on_resolved)
-        self.annotate = button(
-            "Name the cells", self.name_cells, "Label every cell of this field of view"
-        )
+        self.types = TypesSection(context)
         self.status = hint(EMPTY)
         self.classes = ClassList(context)
         self.markers = MarkerSection(context)
@@ -57,19 +54,18 @@ class ClustersStep(Step):
         events = self.session.events
         for signal in (events.clusters, events.fov, events.grouping):
             context.listen(signal, self._on_clusters)
-        context.listen(events.model, self._on_model)
-        self._on_model()
         self._on_clusters()
 
     def _lay_out(self) -> None:
         """Three ways to classes, the classes, and what can be asked of them."""
         cluster = Section("Cluster", open_=True)
         press = button("Cluster", self.run, "Sort all cells of the slide")
-        cluster.add(self.asking, row(press, self.annotate))
+        cluster.add(self.asking, press)
         self.sorted = Section("Classes", open_=True)
         self.sorted.add(self.status, self.classes)
         for part in (
             cluster,
+            self.types,
             self.sorted,
             self.markers,
             self.neighbourhoods,
@@ -138,24 +134,6 @@ class ClustersStep(Step):
         made = self.session.clusters
         self.session.say(f"{made.title}: {self._found(made)}.{more}")
 
-    def name_cells(self) -> None:
-        """Let an annotating model label the cells in the background."""
-        self.context.attempt(self._start_naming)
-
-    def _start_naming(self) -> None:
-        work = tasks.work_of(self.session, "annotate")
-
-        def task(progress: Any) -> Clusters:
-            return tasks.annotate_cells(work, progress)
-
-        self.context.jobs.run("Naming the cells", task, self._named)
-
-    def _named(self, made: Clusters) -> None:
-        session = self.session
-        session.side_by_side = False
-        session.update({"clusters": made, "colour_by": "clusters"})
-        session.say(f"{made.model}: {self._found(made)}.")
-
     def _ask_file(self) -> None:
         name = f"{Path(self.session.slide.name).stem}_classes.h5ad"
         path, _ = QFileDialog.getSaveFileName(
@@ -188,9 +166,6 @@ class ClustersStep(Step):
         grouping = self.session.grouping
         return [] if grouping is None else [grouping]
 
-    def _on_model(self) -> None:
-        self.annotate.setVisible(bool(classes_of(self.session.model)))
-
     def _on_clusters(self) -> None:
         made, fov, grouping = (
             self.session.clusters,
@@ -219,9 +194,8 @@ class ClustersStep(Step):
     def _found(made: Clusters) -> str:
         """Return how many clusters or labels there are, and where."""
         here = len(np.unique(made.values[made.values >= 0]))
-        if made.said:
-            return f"{counted(here, 'label')} in {made.fov}"
         word = "domain" if made.title.startswith("Domains") else "cluster"
+        word = "predicted type" if made.said else word
         if made.grouping is None:
             return f"{counted(here, word)} in {made.fov}"
         return f"{counted(len(made.classes), word)} on the slide, {here} in {made.fov}"
