@@ -38,11 +38,14 @@ class Kinds:
         Of the categories that any cell of the slide is in.
     colours
         (k, 4) RGBA of each.
+    sizes
+        How many cells of the slide are of each.
     """
 
     column: str
     names: tuple[str, ...]
     colours: np.ndarray
+    sizes: tuple[int, ...] = ()
 
     def codes(self, table: AnnData) -> np.ndarray:
         """Return (cells,) the place of each cell's kind in ``names``, -1 for none."""
@@ -101,12 +104,14 @@ def _read(column: str, values: pd.Series, stored: object) -> Kinds:
     names = [str(name) for name in found.cat.categories]
     colours = palette(stored, len(names))
     codes = np.asarray(found.cat.codes)
-    held = np.flatnonzero(np.bincount(codes[codes >= 0], minlength=len(names)))
+    sizes = np.bincount(codes[codes >= 0], minlength=len(names))
+    held = np.flatnonzero(sizes)
     if all(names[place].isdigit() for place in held):
         held = np.array(sorted(held, key=lambda place: int(names[place])), dtype=int)
     # without stored colours, what no cell is in takes none
     colours = colours[held] if len(stored) else palette([], len(held))
-    return Kinds(column, tuple(names[place] for place in held), colours)
+    held_names = tuple(names[place] for place in held)
+    return Kinds(column, held_names, colours, tuple(sizes[held].tolist()))
 
 
 def sizes_of(codes: np.ndarray, legend: Legend) -> tuple[int, ...]:

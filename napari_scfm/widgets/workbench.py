@@ -26,6 +26,7 @@ from napari_scfm.viewer.session import Message, bare, session_of
 from napari_scfm.widgets.attention.step import AttentionStep
 from napari_scfm.widgets.cell_card import CellCard
 from napari_scfm.widgets.clusters.step import ClustersStep
+from napari_scfm.widgets.hiding import serve
 from napari_scfm.widgets.jobs import Jobs
 from napari_scfm.widgets.legend import LegendView
 from napari_scfm.widgets.sessions.bar import SessionBar
@@ -186,6 +187,7 @@ class Workbench(QWidget):
         session.parts["dock"] = True
         context.listen(session.events.message, self._on_message)
         context.listen(session.painted, self.legend.show_legend)
+        serve(self.legend, session)
         painter = session.parts.get("painter")
         if painter is not None and painter.legend is not None:
             self.legend.show_legend(painter.legend)

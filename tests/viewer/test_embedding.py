@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from napari_scfm.analysis.groups.grouping import Grouping
 from napari_scfm.errors import ModelError, SlideError
 from napari_scfm.masks.spec import MaskSpec
 from napari_scfm.models.base import CellModel, ModelInfo
@@ -165,8 +165,7 @@ def test_clusters_of_the_whole_slide_are_painted_on_all_of_it(session, picture):
     alone = paint_of(session, picture.crowd)
     assert "other fields" in alone.legend.note
     assert set(alone.codes[12:]) == {-1}
-    colours = np.array([[1, 0, 0, 1], [0, 1, 0, 1], [0, 0, 1, 1]], np.float32)
-    made.grouping = SimpleNamespace(labels=labels, colours=colours, about="", names=())
+    made.grouping = Grouping.of("counter_cluster", labels, ["0", "1", "2"])
     every = paint_of(session, picture.crowd)
     np.testing.assert_array_equal(every.codes, labels)
     np.testing.assert_array_equal(every.rgba[0], every.rgba[27])

@@ -175,7 +175,7 @@ def _tissue(session: Session, crowd: Crowd) -> Paint:
 def _sorted_into(codes: np.ndarray, legend: Legend) -> Paint:
     """Return the classes of the whole slide in the colours of a legend."""
     palette = np.array([colour for _, colour in legend.categories], dtype=np.float32)
-    legend = replace(legend, sizes=sizes_of(codes, legend))
+    legend = replace(legend, sizes=sizes_of(codes, legend), whole=())
     return Paint(category_colours(codes, palette), legend, codes)
 
 

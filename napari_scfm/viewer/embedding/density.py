@@ -2,6 +2,7 @@
 
 A bin takes the colour of its most frequent category, or of its mean value, never a
 mixture that the legend does not show; how full it is says its opacity, on a log scale.
+Cells of hidden classes are not counted.
 """
 
 from __future__ import annotations
@@ -53,7 +54,8 @@ def density(
     rows, columns = shape
     x = (xy[:, 0] - left) * (columns / max(right - left, 1e-12))
     y = (xy[:, 1] - bottom) * (rows / max(top - bottom, 1e-12))
-    inside = np.flatnonzero((x >= 0) & (x < columns) & (y >= 0) & (y < rows))
+    seen = (x >= 0) & (x < columns) & (y >= 0) & (y < rows)
+    inside = np.flatnonzero(seen if paint.hidden is None else seen & ~paint.hidden)
     at = y[inside].astype(np.intp) * columns + x[inside].astype(np.intp)
     if weak is not None:
         # strong cells are seen wherever there is one

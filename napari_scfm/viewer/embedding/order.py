@@ -16,7 +16,7 @@ def drawing_order(
     """Return the points in the order of drawing, the last one on top.
 
     High values lie over low ones; categories lie mixed, so that none hides another;
-    what is unknown lies below both.
+    what is unknown lies below both, and what is hidden below all.
     """
     if paint.values is not None:
         key = np.asarray(paint.values, dtype=np.float32)
@@ -31,4 +31,6 @@ def drawing_order(
             key[paint.codes < 0] -= 1
     if front is not None:
         key = key + 4 * front
+    if paint.hidden is not None:
+        key = key - 16 * paint.hidden
     return np.argsort(key, kind="stable")

@@ -14,6 +14,7 @@ import numpy as np
 
 from napari_scfm.errors import MaskError, counted
 from napari_scfm.masks.spec import MaskSpec
+from napari_scfm.viewer.hidden import in_sight
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,8 +101,16 @@ def selected_spec(session: Session) -> MaskSpec:
     return rule_of(session) or _named(session, session.selection)
 
 
-def pick_by(session: Session, rule: MaskSpec, how: How = "replace") -> int:
+def pick_by(
+    session: Session, rule: MaskSpec, how: How = "replace", *, shown: bool = False
+) -> int:
     """Select the cells that a rule gives; return how many.
+
+    Parameters
+    ----------
+    shown
+        Only those that no legend hides; while some are hidden, they are kept as a list
+        and not as a rule.
 
     Raises
     ------
@@ -113,27 +122,29 @@ def pick_by(session: Session, rule: MaskSpec, how: How = "replace") -> int:
     rows = np.flatnonzero(rule.resolve(session.fov.table).whole_cells)
     if len(rows) == 0:
         raise MaskError("No cell fits that.", "Choose another rule or a wider one.")
-    pick(session, rows, how, rule)
+    seen = in_sight(session, rows) if shown else rows
+    pick(session, seen, how, rule if len(seen) == len(rows) else None)
     session.say(f"{counted(len(session.selection), 'cell')} selected; none hidden yet.")
     return len(rows)
 
 
 def select_all(session: Session) -> None:
-    """Select every cell of the FOV."""
+    """Select every cell of the FOV that is shown."""
     if session.fov is None:
         raise MaskError("No field of view is open.", "Open a slide first.")
-    pick_by(session, whole_fov(session))
+    pick_by(session, whole_fov(session), shown=True)
 
 
 def invert(session: Session) -> None:
-    """Select the cells that are not selected."""
+    """Select the cells that are shown and not selected."""
     if session.fov is None:
         raise MaskError("No field of view is open.", "Open a slide first.")
     if len(session.selection) == 0:
         select_all(session)
         return
-    rest = np.setdiff1d(np.arange(session.n_cells), session.selection)
-    old = rule_of(session)
+    every = np.setdiff1d(np.arange(session.n_cells), session.selection)
+    rest = in_sight(session, every)
+    old = rule_of(session) if len(rest) == len(every) else None
     pick(session, rest, rule=None if old is None else whole_fov(session) - old)
     session.say(f"{counted(len(rest), 'cell')} selected; none hidden yet.")
 

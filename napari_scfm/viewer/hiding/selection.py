@@ -2,6 +2,7 @@
 
 The gestures live in the viewer's mouse callbacks and do nothing while the tool is
 "pan". Selecting never hides anything. Shift adds to the selection, Alt takes away.
+Cells of classes that the legend hides cannot be pointed at.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from napari.layers import Vectors
 
 from napari_scfm.errors import ScfmError
 from napari_scfm.viewer.cells import centroids, rows_of_labels
+from napari_scfm.viewer.hidden import in_sight
 from napari_scfm.viewer.hiding.picking import how_of, pick, pick_by
 from napari_scfm.viewer.hiding.radius_tools import (
     cells_near,
@@ -143,25 +145,25 @@ def _brush(session: Session, track: list[np.ndarray], how: How) -> None:
     hit = cells_near(xy, np.array(track)[:, ::-1], session.radius)
     hit = np.union1d(hit, cell_at(session, track[-1]))
     if how == "replace" or len(hit):
-        pick(session, hit, how)
+        pick(session, in_sight(session, hit), how)
 
 
 def _take(
     session: Session, tool: str, track: list[np.ndarray], far: bool, how: How
 ) -> None:
-    """Select what a click or a drag of a tool meant."""
+    """Select what a click or a drag of a tool meant, of the cells that are shown."""
     points = np.array(track)[:, ::-1]
     rule = rule_of_stroke(session, tool, points, far)
     if rule is not None:
-        pick_by(session, rule, how)
-    elif not far or tool == "click":
-        pick(session, cell_at(session, track[0]), how)
+        pick_by(session, rule, how, shown=True)
+        return
+    if not far or tool == "click":
+        hit = cell_at(session, track[0])
     elif tool == "box":
-        xy = centroids(session.fov.table)
-        pick(session, cells_in_box(xy, points[0], points[-1]), how)
+        hit = cells_in_box(centroids(session.fov.table), points[0], points[-1])
     else:
-        xy = centroids(session.fov.table)
-        pick(session, cells_in_polygon(xy, points), how)
+        hit = cells_in_polygon(centroids(session.fov.table), points)
+    pick(session, in_sight(session, hit), how)
 
 
 def cell_at(session: Session, position: np.ndarray) -> np.ndarray:

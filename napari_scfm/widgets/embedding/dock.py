@@ -32,6 +32,7 @@ from napari_scfm.widgets.embedding.controls import Controls
 from napari_scfm.widgets.embedding.elsewhere import Elsewhere
 from napari_scfm.widgets.embedding.gestures import Gestures
 from napari_scfm.widgets.embedding.scatter import Scatter
+from napari_scfm.widgets.hiding import serve
 from napari_scfm.widgets.jobs import Jobs
 from napari_scfm.widgets.legend import LegendView
 from napari_scfm.widgets.report.dock import share_column
@@ -53,7 +54,7 @@ EMPTY = (
 NO_SLIDE = "Open a slide to see its cells as points, alike ones together."
 _COLOURS = (
     "fov", "colour_by", "gene", "log", "limits", "colormap", "comparison", "shown",
-    "clusters", "curtain", "fade_uncertain", "partners",
+    "clusters", "curtain", "fade_uncertain", "partners", "hidden_classes", "hidden_of",
 )  # fmt: skip
 
 
@@ -161,6 +162,7 @@ class EmbeddingDock(QWidget):
         self.gestures.hovered.connect(self._on_hover)
         self.gestures.pressed.connect(self._on_key)
         self.elsewhere.asked.connect(self.go_to)
+        serve(self.legend, session)
         self.jobs.started.connect(self._on_started)
         self.jobs.progressed.connect(self._on_progress)
         self.jobs.finished.connect(self.progress.hide)
@@ -296,6 +298,7 @@ class EmbeddingDock(QWidget):
         self._paint = paint_of(session, crowd, self.by)
         front = crowd.places(session.fov) >= 0 if len(crowd.fovs) > 1 else None
         self.scatter.show_paint(self._paint, front)
+        self.gestures.hidden = self._paint.hidden
         self._explain(self._paint.legend)
         self._mark()
 

@@ -43,7 +43,8 @@ class Gestures(QObject):
     """Turns what a hand does on a scatter into rows.
 
     ``picked`` carries rows and "replace", "add" or "subtract"; ``hovered`` the row
-    under the mouse, -1 for none; ``pressed`` the name of what a key asks for.
+    under the mouse, -1 for none; ``pressed`` the name of what a key asks for. What is
+    ``hidden``, (points,) bool or None, cannot be pointed at.
     """
 
     picked = Signal(object, str)
@@ -54,6 +55,7 @@ class Gestures(QObject):
         super().__init__(scatter)
         self.tool: Tool = "lasso"
         self.tree: cKDTree | None = None
+        self.hidden: np.ndarray | None = None
         self._scatter = scatter
         self._track: list[np.ndarray] = []
         self._button = 0
@@ -126,6 +128,8 @@ class Gestures(QObject):
         (left, low), (right, high) = outline.min(axis=0), outline.max(axis=0)
         x, y = scatter.xy.T  # a column at a time: five times faster than both at once
         near = np.flatnonzero((x >= left) & (x <= right) & (y >= low) & (y <= high))
+        if self.hidden is not None:
+            near = near[~self.hidden[near]]
         if self.tool == "box":
             return near
         return near[cells_in_polygon(scatter.xy[near], outline)]
@@ -137,8 +141,14 @@ class Gestures(QObject):
         scatter = self._scatter
         place = scatter.from_pixels(pixel[None])[0]
         reach = REACH * scatter.scale
-        far, row = self.tree.query(place, distance_upper_bound=reach)
-        return int(row) if np.isfinite(far) else -1
+        if self.hidden is None:
+            far, row = self.tree.query(place, distance_upper_bound=reach)
+            return int(row) if np.isfinite(far) else -1
+        rows = np.array(self.tree.query_ball_point(place, reach), dtype=np.int64)
+        rows = rows[~self.hidden[rows]]
+        if not len(rows):
+            return -1
+        return int(rows[np.abs(scatter.xy[rows] - place).sum(axis=1).argmin()])
 
     def _hover(self, pixel: np.ndarray | None) -> None:
         row = -1 if pixel is None else self.at(pixel)
