@@ -80,7 +80,7 @@ def below(panel: Panel, width: float, theme: Theme) -> list[Item]:
     items: list[Item] = []
     if panel.values is not None:
         items.append(_colour_bar(panel, width, theme))
-    if panel.names:
+    if panel.legend:
         faded = [(n, panel.mixed(np.atleast_2d(c), theme.page)[0])
                  for n, c in panel.legend]  # fmt: skip
         items.append(_legend(faded, width, theme))

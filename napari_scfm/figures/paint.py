@@ -25,6 +25,8 @@ _FINE = 2
 _FINEST = 24_000_000
 _OUTLINE_PT = 0.32
 _HAZE = 0.35
+_HOLLOW = (0.6, 0.6, 0.6, 0.45)
+"""Outline of cells that are not filled, on any page."""
 
 
 @dataclass(frozen=True)
@@ -112,10 +114,9 @@ def paint(
             colour = table[ids]
             canvas += colour[..., 3:] * (colour[..., :3] - canvas)
     if panel.outlines:
-        line = _outline_colour(panel, background)
-        canvas += outline_alpha(ids, fine * dpi * _OUTLINE_PT / 72)[..., None] * (
-            line[3] * (line[:3] - canvas)
-        )
+        alpha = outline_alpha(ids, fine * dpi * _OUTLINE_PT / 72)[..., None]
+        line = _outline_table(panel, cells, background)[ids]
+        canvas += alpha * line[..., 3:] * (line[..., :3] - canvas)
     shape = (window.height, fine, window.width, fine, 3)
     mean = canvas.reshape(shape).mean(axis=(1, 3))
     return np.asarray(np.clip(np.rint(mean * 255), 0, 255), dtype=np.uint8)
@@ -139,6 +140,16 @@ def _cell_table(
     default = 0.6 if panel.channels else 1.0
     table[1:, 3] *= default if panel.opacity is None else panel.opacity
     return table
+
+
+def _outline_table(
+    panel: Panel, cells: int, background: tuple[float, float, float]
+) -> np.ndarray:
+    """Return (cells + 1, 4) colours of the outlines by label, grey of hollow cells."""
+    table = np.tile(_outline_colour(panel, background), (cells + 1, 1))
+    if panel.hollow is not None:
+        table[1:][panel.hollow] = _HOLLOW
+    return np.asarray(table, dtype=np.float32)
 
 
 def _outline_colour(panel: Panel, background: tuple[float, float, float]) -> np.ndarray:

@@ -123,6 +123,10 @@ class Panel:
         What cells without a value are called, where there are some.
     note
         A line below the panel.
+    hollow
+        (n,) whether a cell is only outlined, faintly; None for none.
+    unlisted
+        Names that the legend leaves out.
     shares, p_value, permutations
         Of an attention field, drawn below the panel.
     """
@@ -145,6 +149,8 @@ class Panel:
     colourbar_label: str = ""
     unknown: str = "no value"
     note: str = ""
+    hollow: np.ndarray | None = None
+    unlisted: frozenset[str] = frozenset()
     shares: Shares | None = None
     p_value: float | None = None
     permutations: int = 0
@@ -158,8 +164,9 @@ class Panel:
 
     @property
     def legend(self) -> tuple[tuple[str, np.ndarray], ...]:
-        """(name, RGBA) of each category."""
-        return tuple(zip(self.names, self._palette(len(self.names)), strict=False))
+        """(name, RGBA) of each category that is listed."""
+        pairs = zip(self.names, self._palette(len(self.names)), strict=False)
+        return tuple(pair for pair in pairs if pair[0] not in self.unlisted)
 
     def mixed(self, rgba: np.ndarray, page: tuple[float, float, float]) -> np.ndarray:
         """Return (k, 4) colours as they look after fading into the page."""
@@ -172,6 +179,12 @@ class Panel:
 
     def rgba(self, cells: int) -> np.ndarray | None:
         """Return (cells, 4) colours, or None where cells are not filled."""
+        rgba = self._filled()
+        if rgba is None or self.hollow is None or len(self.hollow) != len(rgba):
+            return rgba
+        return np.where(self.hollow[:, None], np.float32(0), rgba)
+
+    def _filled(self) -> np.ndarray | None:
         if self.colours is not None:
             return np.asarray(self.colours, dtype=np.float32)
         if self.values is not None:

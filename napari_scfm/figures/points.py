@@ -26,6 +26,8 @@ _FULL = 0.25
 """Share of the panel that the points would cover side by side."""
 _LARGEST = 9.0
 _SMALLEST = 0.12
+_HOLLOW = (0.6, 0.6, 0.6, 0.25)
+"""Points that a panel does not fill."""
 
 
 def draw_points(
@@ -36,6 +38,8 @@ def draw_points(
     rgba = panel.rgba(len(xy))
     if rgba is None:
         rgba = np.tile(np.array([*UNKNOWN[:3], 1.0]), (len(xy), 1))
+    if panel.hollow is not None:
+        rgba = np.where(panel.hollow[:, None], np.array(_HOLLOW), rgba)
     axes = figure.add_axes(place.bounds(sheet), facecolor=theme.page)
     points = 72 * place.width / sheet.dpi * 72 * place.height / sheet.dpi
     area = np.clip(_FULL * points / max(len(xy), 1), _SMALLEST, _LARGEST)

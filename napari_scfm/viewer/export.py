@@ -17,6 +17,7 @@ from napari_scfm.viewer.cells import centroids, counts_of, totals
 from napari_scfm.viewer.compare import error_reach
 from napari_scfm.viewer.embedding import figure as embedding
 from napari_scfm.viewer.fov_layers import channel_colormap
+from napari_scfm.viewer.hidden import hidden_here, hidden_in, note
 from napari_scfm.viewer.influence_layers import COLORMAP, UNIT, changes, limits_of
 from napari_scfm.viewer.look import (
     Look,
@@ -184,7 +185,38 @@ def panels_of(session: Session, what: str) -> list[Panel]:
         "ligand": lambda session: [ligand_panel(session)],
         "embedding": lambda session: [embedding.embedding_panel(session)],
     }
-    return makers[what](session)
+    return [_with_hidden(session, panel) for panel in makers[what](session)]
+
+
+def _with_hidden(session: Session, panel: Panel) -> Panel:
+    """Return a panel of the tissue with the cells of hidden classes only outlined.
+
+    Its legend lists the classes that are seen.
+    """
+    from dataclasses import replace
+
+    if panel.places is not None:
+        return panel
+    panel = replace(panel, unlisted=_unlisted(session, panel))
+    if not session.hidden_classes:
+        return panel
+    veil = note(session)
+    text = f"{panel.note.rstrip('.')}; {veil}." if panel.note else veil
+    return replace(panel, hollow=hidden_here(session), note=text)
+
+
+def _unlisted(session: Session, panel: Panel) -> frozenset[str]:
+    """Return the classes of a panel that are hidden, or of which it has no cell."""
+    legend = look(session).legend
+    sizes, hidden = legend.sizes, legend.hidden
+    if panel.categories is not None:
+        codes = np.asarray(panel.categories)
+        sizes = tuple(np.bincount(codes[codes >= 0], minlength=len(panel.names)))
+        hidden = hidden_in(session, "clusters")
+    elif panel.names != tuple(name for name, _ in legend.categories):
+        return frozenset()
+    none = [name for name, size in zip(panel.names, sizes, strict=False) if not size]
+    return hidden | frozenset(none)
 
 
 def _view(session: Session) -> list[Panel]:

@@ -27,11 +27,13 @@ def embedding_panel(session: Session) -> Panel:
     made = session.embedding
     paint = paint_of(session, made.crowd, made.by or TISSUE)
     order, legend = drawing_order(paint, len(made.xy)), paint.legend
-    note = f"{made.title}." if not legend.note else f"{made.title}; {legend.note}."
+    note = "; ".join(part for part in (made.title, legend.note, legend.veil) if part)
     common = {
         "title": f"{made.method} of {made.asked.of}",
         "places": made.xy[order],
-        "note": note,
+        "note": f"{note}.",
+        "unlisted": legend.hidden,
+        "hollow": None if paint.hidden is None else paint.hidden[order],
         "predicted": legend.predicted,
     }
     if paint.values is not None:
