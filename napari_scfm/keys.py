@@ -89,6 +89,11 @@ def confidence(column: str) -> str:
     return f"{column}_confidence"
 
 
+def names(key: str) -> str:
+    """``uns``: the columns of an array in ``obsm`` that was a frame."""
+    return f"{key}_names"
+
+
 def told(source: str) -> str:
     """``obs``: the cell type that a model, reference or marker list tells.
 

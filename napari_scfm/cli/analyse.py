@@ -102,7 +102,7 @@ def impute(
         precision=precision,
         neighbourhood=neighbourhood or 0,
     )
-    write_table(table, out, where)
+    write_table(table, out, where, frames=True)
 
 
 def loaded_table(path: Path, fov: str, out: Path) -> AnnData:
@@ -198,11 +198,20 @@ def _store_imputed(
     return ", ".join(stored)
 
 
-def write_table(table: AnnData, out: Path, what: str) -> None:
-    """Write the table; say where it is and what was stored in it."""
-    from napari_scfm.experiments.files import write_h5ad
-    from napari_scfm.experiments.tissue_layout import add_tissue_layout
+def write_table(table: AnnData, out: Path, what: str, frames: bool = False) -> None:
+    """Write the table; say where it is and what was stored in it.
 
-    add_tissue_layout(table)
+    Parameters
+    ----------
+    table, out, what
+        The cells, the file, and what was stored.
+    frames
+        Whether frames in ``obsm`` stay frames, which CELLxGENE refuses.
+    """
+    from napari_scfm.experiments.cellxgene import fit_for_cellxgene
+    from napari_scfm.experiments.files import write_h5ad
+
+    if not frames:
+        fit_for_cellxgene(table)
     write_h5ad(table, out)
     typer.echo(f"{out}: {counted(table.n_obs, 'cell')}, {what}")

@@ -183,13 +183,26 @@ class H5adReader:
     @cached_property
     def _obsm(self) -> dict[str, Any]:
         """All of ``obsm`` but the coordinates, control probes under our key."""
-        values = {n: self.file.element(f"obsm/{n}") for n in self.file.names("obsm")}
+        values = {
+            name: self._framed(name, self.file.element(f"obsm/{name}"))
+            for name in self.file.names("obsm")
+        }
         values.pop(keys.SPATIAL, None)
         for name in _CONTROL_KEYS:
             if name in values and keys.CONTROLS not in values:
                 values[keys.CONTROLS] = values.pop(name)
                 self.report.add("found", f"Control probes in obsm[{name!r}].")
         return values
+
+    def _framed(self, name: str, value: Any) -> Any:
+        """Return an array whose columns have names as a frame."""
+        import pandas as pd
+
+        columns = self.uns.get(keys.names(name))
+        if columns is None or np.shape(value)[1:] != np.shape(columns):
+            return value
+        index = self.obs.index.astype(str)
+        return pd.DataFrame(value, index, [str(column) for column in columns])
 
     def _add_controls(self, table: AnnData, values: np.ndarray) -> None:
         import pandas as pd

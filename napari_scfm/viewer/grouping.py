@@ -16,8 +16,8 @@ import numpy as np
 
 from napari_scfm import keys
 from napari_scfm.errors import ScfmError, counted
+from napari_scfm.experiments.cellxgene import fit_for_cellxgene
 from napari_scfm.experiments.provenance import provenance
-from napari_scfm.experiments.tissue_layout import add_tissue_layout
 from napari_scfm.progress import report
 from napari_scfm.viewer.embedding.crowd import Crowd
 from napari_scfm.viewer.session import Clusters
@@ -119,9 +119,11 @@ def question_of(
     """
     from napari_scfm.viewer.embedding.picture import asked_of
     from napari_scfm.viewer.embedding.store import store_of
+    from napari_scfm.viewer.refined import refined_of
     from napari_scfm.viewer.tasks import work_of
 
-    work_of(session, "embed")
+    if refined_of(session) is None:
+        work_of(session, "embed")
     asked = asked_of(session, whole=True)
     graphs = session.parts.setdefault(GRAPHS, {})
     before = session.grouping
@@ -368,7 +370,7 @@ def table_with(session: Session) -> Callable[[], AnnData]:
             table.obsm[keys.embedding(groups.model)] = np.asarray(groups.vectors)
             if shown is not None and shown.is_umap_of(groups.vectors):
                 table.obsm[keys.UMAP] = shown.xy.copy()
-        add_tissue_layout(table)
+        fit_for_cellxgene(table)
         return table
 
     return make

@@ -1,7 +1,10 @@
-"""Places on the tissue as a layout that CELLxGENE and scanpy draw.
+"""A table as CELLxGENE takes it: with a layout, and without frames in ``obsm``.
 
-Decides that sections whose coordinates lie over one another stand side by side, in
-rows of about the same number, and that fields of view which do not stay where they are.
+CELLxGENE draws what begins with ``X_`` and refuses a table without any; it numbers the
+cells anew and then refuses frames, which name them. Decides that places on the tissue
+are a layout, that sections whose coordinates lie over one another stand side by side
+there, and that the columns of a frame stand in ``uns["<key>_names"]``, from where
+reading a table makes the frame again.
 """
 
 from __future__ import annotations
@@ -20,6 +23,17 @@ OVER = 0.2
 """Share of the smaller box that two fields of view may have in common."""
 GAP = 0.05
 """Of the largest box, between sections."""
+
+
+def fit_for_cellxgene(table: AnnData) -> None:
+    """Add the tissue as a layout, and make frames in ``obsm`` arrays."""
+    import pandas as pd
+
+    add_tissue_layout(table)
+    for key, value in list(table.obsm.items()):
+        if isinstance(value, pd.DataFrame):
+            table.obsm[key] = value.to_numpy()
+            table.uns[keys.names(key)] = np.array([str(c) for c in value.columns])
 
 
 def add_tissue_layout(table: AnnData) -> None:
