@@ -1,4 +1,7 @@
-"""Heat map of pairs of kinds, in multiples of chance; a click picks a pair."""
+"""Heat map of pairs of kinds, in multiples of chance; a click picks a pair.
+
+Other numbers than multiples, and columns of other kinds, are drawn by those who say so.
+"""
 
 from __future__ import annotations
 
@@ -38,12 +41,15 @@ class KindMap(QWidget):
     """What the middle of the colour scale says."""
     under = ""
     """A line below it."""
+    colormap = COLORMAP
+    """Of the scale."""
     widest = _WIDEST
     """Largest share of the width that names take."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._names: list[str] = []
+        self._columns: list[str] = []
         self._times = np.zeros((0, 0))
         self._sure = np.zeros((0, 0), dtype=bool)
         self._say: Callable[[str, str], str] = lambda kind, neighbour: ""
@@ -71,6 +77,7 @@ class KindMap(QWidget):
         times: np.ndarray,
         sure: np.ndarray,
         say: Callable[[str, str], str],
+        columns: Sequence[str] | None = None,
     ) -> None:
         """Draw other numbers; no names draw nothing.
 
@@ -84,11 +91,16 @@ class KindMap(QWidget):
             (k, k) whether chance is beaten; other squares are drawn small.
         say
             (kind, neighbour) -> what there is to say.
+        columns
+            Of the m columns, where they are others than the k kinds; the numbers are
+            (k, m) then.
         """
         self._names, self._at = [str(name) for name in names], None
+        self._columns = [str(name) for name in (names if columns is None else columns)]
         self._times, self._sure, self._say = times, sure, say
         self._reach = reach_of(times)
-        if self._chosen is not None and not set(self._chosen) <= set(self._names):
+        kept = self._chosen
+        if kept and not (kept[0] in self._names and kept[1] in self._columns):
             self._chosen = None
         self._fit()
         self.update()
@@ -111,9 +123,10 @@ class KindMap(QWidget):
     def _left(self) -> int:
         """Return the room of the names; none where they could not be read."""
         wide = self.fontMetrics().horizontalAdvance
-        longest = max((wide(name) for name in self._names), default=0)
+        every = {*self._names, *self._columns}
+        longest = max((wide(name) for name in every), default=0)
         room = int(min(longest + 6, self.widest * self.width()))
-        side = (self.width() - room - 2) / max(len(self._names), 1)
+        side = (self.width() - room - 2) / max(len(self._columns), 1)
         return room if side >= _LABELLED else 2
 
     def _named(self) -> bool:
@@ -121,7 +134,7 @@ class KindMap(QWidget):
 
     def _side(self) -> float:
         room = self.width() - self._left() - 2
-        return float(min(room / max(len(self._names), 1), _LARGEST))
+        return float(min(room / max(len(self._columns), 1), _LARGEST))
 
     def _top(self) -> int:
         return self._left() if self._named() else 4
@@ -133,12 +146,12 @@ class KindMap(QWidget):
         return QRectF(x, y, side, side)
 
     def _pair_at(self, where: QPointF) -> tuple[int, int] | None:
-        side, count = self._side(), len(self._names)
-        if not count or side <= 0:
+        side = self._side()
+        if not self._names or side <= 0:
             return None
         kind = int((where.y() - self._top()) // side)
         neighbour = int((where.x() - self._left()) // side)
-        inside = 0 <= kind < count and 0 <= neighbour < count
+        inside = 0 <= kind < len(self._names) and 0 <= neighbour < len(self._columns)
         return (kind, neighbour) if inside else None
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -168,16 +181,23 @@ class KindMap(QWidget):
     def _chosen_places(self) -> tuple[int, int] | None:
         if self._chosen is None:
             return None
-        kind, neighbour = map(self._names.index, self._chosen)
-        return kind, neighbour
+        kind, neighbour = self._chosen
+        return self._names.index(kind), self._columns.index(neighbour)
 
     def _colour(self, times: float) -> QColor:
         if not np.isfinite(times):
             return QColor(128, 128, 128, 60)
-        place = 0.5 + np.log2(max(times, 1e-9)) / (2 * self._reach)
-        table = lut(COLORMAP)
-        rgba = table[int(np.clip(place, 0, 1) * (len(table) - 1))]
+        table = lut(self.colormap)
+        rgba = table[int(np.clip(self.place(times), 0, 1) * (len(table) - 1))]
         return QColor.fromRgbF(*(float(part) for part in rgba[:3]))
+
+    def place(self, value: float) -> float:
+        """Return where a number lies on the colour scale, 0..1."""
+        return float(0.5 + np.log2(max(value, 1e-9)) / (2 * self._reach))
+
+    def ends(self) -> tuple[str, str]:
+        """Return what the ends of the colour scale say."""
+        return f"{2**-self._reach:.2g}×", f"{2**self._reach:.2g}×"
 
     def _paint_names(self, painter: QPainter) -> None:
         painter.setPen(self.palette().windowText().color())
@@ -187,10 +207,13 @@ class KindMap(QWidget):
         painter.setFont(font)
         metrics = painter.fontMetrics()
         right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+        middle = Qt.TextElideMode.ElideMiddle
         for place, name in enumerate(self._names):
-            text = metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, left - 6)
+            text = metrics.elidedText(name, middle, left - 6)
             y = self._top() + place * side + side / 2 - line / 2
             painter.drawText(QRectF(0, y, left - 4, line), right, text)
+        for place, name in enumerate(self._columns):
+            text = metrics.elidedText(name, middle, left - 6)
             painter.save()
             painter.translate(self._left() + place * side + side / 2, self._top() - 3)
             painter.rotate(-90)
@@ -201,12 +224,13 @@ class KindMap(QWidget):
     def _paint_scale(self, painter: QPainter) -> None:
         line, wide = self.fontMetrics().height(), self.width()
         top = self._top() + self._side() * len(self._names) + 6
-        strip = np.ascontiguousarray((np.asarray(lut(COLORMAP)) * 255).astype(np.uint8))
+        table = np.asarray(lut(self.colormap))
+        strip = np.ascontiguousarray((table * 255).astype(np.uint8))
         image = QImage(strip.data, len(strip), 1, QImage.Format.Format_RGBA8888).copy()
         painter.drawImage(QRectF(0, top, wide, line * 0.6), image)
         painter.setPen(self.palette().windowText().color())
         box = QRectF(0, top + line * 0.7, wide, line)
-        low, high = f"{2**-self._reach:.2g}×", f"{2**self._reach:.2g}×"
+        low, high = self.ends()
         painter.drawText(box, Qt.AlignmentFlag.AlignLeft, low)
         painter.drawText(box, Qt.AlignmentFlag.AlignHCenter, self.even)
         painter.drawText(box, Qt.AlignmentFlag.AlignRight, high)
@@ -227,7 +251,7 @@ class KindMap(QWidget):
 
     def sentence(self, kind: int, neighbour: int) -> str:
         """Return what there is to say of a pair."""
-        return self._say(self._names[kind], self._names[neighbour])
+        return self._say(self._names[kind], self._columns[neighbour])
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         """Outline the pair under the mouse."""
@@ -249,7 +273,7 @@ class KindMap(QWidget):
             self._pick(pair)
 
     def _pick(self, pair: tuple[int, int]) -> None:
-        self._chosen = (self._names[pair[0]], self._names[pair[1]])
+        self._chosen = (self._names[pair[0]], self._columns[pair[1]])
         self.update()
         self.picked.emit(self._chosen)
 
@@ -258,8 +282,11 @@ class KindMap(QWidget):
         step = _STEPS.get(event.key())
         if step is not None and self._names:
             here = self._at or self._chosen_places() or (0, 0)
-            last = len(self._names) - 1
-            moved = [min(max(a + b, 0), last) for a, b in zip(here, step, strict=True)]
+            last = (len(self._names) - 1, len(self._columns) - 1)
+            moved = [
+                min(max(a + b, 0), end)
+                for a, b, end in zip(here, step, last, strict=True)
+            ]
             self._point((moved[0], moved[1]))
         elif event.key() in _TAKE and self._at is not None:
             self._pick(self._at)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from qtpy.QtWidgets import QFileDialog
 
+from napari_scfm.analysis.celltypes.agreement import UNKNOWN
 from napari_scfm.errors import counted
 from napari_scfm.experiments.files import write_h5ad
 from napari_scfm.progress import report
+from napari_scfm.viewer import clustering
 from napari_scfm.viewer import grouping as groups
 from napari_scfm.widgets.clusters.asking import Asking
 from napari_scfm.widgets.clusters.classes import ClassList
 from napari_scfm.widgets.clusters.markers import MarkerSection
+from napari_scfm.widgets.clusters.scores import ScoresSection
 from napari_scfm.widgets.clusters.types import TypesSection
 from napari_scfm.widgets.neighbourhoods import NeighbourhoodSection
 from napari_scfm.widgets.section import Section
@@ -29,7 +32,7 @@ EMPTY = (
     "No classes yet. Cluster sorts all cells of the slide by what the model holds "
     "alike; Cell types names them."
 )
-AT_ONCE = 0.1
+AT_ONCE = 0.03
 """Seconds that the window may wait for other classes."""
 
 
@@ -41,6 +44,7 @@ class ClustersStep(Step):
         self.asking = Asking()
         self.asking.resolved.connect(self._on_resolved)
         self.types = TypesSection(context)
+        self.scores = ScoresSection(context)
         self.status = hint(EMPTY)
         self.classes = ClassList(context)
         self.markers = MarkerSection(context)
@@ -52,21 +56,22 @@ class ClustersStep(Step):
         )
         self._lay_out()
         events = self.session.events
-        for signal in (events.clusters, events.fov, events.grouping):
+        for signal in (events.clusters, events.fov, events.grouping, events.mask):
             context.listen(signal, self._on_clusters)
         self._on_clusters()
 
     def _lay_out(self) -> None:
-        """Three ways to classes, the classes, and what can be asked of them."""
-        cluster = Section("Cluster", open_=True)
+        """Ways to classes, the classes, and what can be asked of them."""
+        self.cluster = Section("Cluster", open_=True)
         press = button("Cluster", self.run, "Sort all cells of the slide")
-        cluster.add(self.asking, press)
+        self.cluster.add(self.asking, press)
         self.sorted = Section("Classes", open_=True)
         self.sorted.add(self.status, self.classes)
         for part in (
-            cluster,
+            self.cluster,
             self.types,
             self.sorted,
+            self.scores,
             self.markers,
             self.neighbourhoods,
             self.save,
@@ -79,7 +84,7 @@ class ClustersStep(Step):
 
     def _start(self) -> None:
         asking = self.asking
-        asked = groups.question_of(
+        asked = clustering.question_of(
             self.session,
             float(asking.resolution.value()),
             asking.seed.value(),
@@ -87,7 +92,7 @@ class ClustersStep(Step):
         )
 
         def task(progress: ProgressCallback) -> groups.Groups:
-            return groups.group_slide(asked, progress)
+            return clustering.group_slide(asked, progress)
 
         def done(made: groups.Groups) -> None:
             if self.session.slide is not asked.asked.slide:
@@ -101,26 +106,44 @@ class ClustersStep(Step):
     def _on_resolved(self, resolution: float) -> None:
         """Sort the cells anew; in the background where that takes long."""
         found, jobs = groups.groups_of(self.session), self.context.jobs
-        if found is None or found.cells is None:
+        if found is None:
+            return
+        if found.cells is None:  # of a session that was opened
+            if groups.resolution_of(self.session.grouping):
+                self.context.attempt(self._again, found, resolution)
             return
         if found.cells.domains != self.asking.domains:
             return  # another graph was chosen, which Cluster makes
         if jobs.running:
             self.asking.later()
         elif found.seconds <= AT_ONCE:
-            self._regrouped(found, resolution, groups.regroup(found, resolution))
+            self._regrouped(found, resolution, clustering.regroup(found, resolution))
         else:
             before = found.history.current
 
             def task(progress: ProgressCallback) -> Grouping:
-                report(progress, 0, 0, "Sorting the cells")
-                return groups.regroup(found, resolution)
+                return clustering.regroup(found, resolution, progress)
 
             def done(made: Grouping) -> None:
                 if self.session.grouping is before:
                     self._regrouped(found, resolution, made)
 
             jobs.run("Clustering", task, done)
+
+    def _again(self, found: groups.Groups, resolution: float) -> None:
+        """Make the graph again that the slider asks."""
+        asked = clustering.question_again(self.session, found, resolution)
+        before = self.session.grouping
+
+        def task(progress: ProgressCallback) -> groups.Groups:
+            return clustering.group_slide(asked, progress)
+
+        def done(made: groups.Groups) -> None:
+            if self.session.grouping is before:
+                groups.take(self.session, made, f"resolution {resolution:g}")
+                self._tell()
+
+        self.context.jobs.run("Clustering", task, done)
 
     def _regrouped(
         self, found: groups.Groups, resolution: float, made: Grouping
@@ -172,7 +195,7 @@ class ClustersStep(Step):
             self.session.fov,
             self.session.grouping,
         )
-        for part in (self.markers, self.save):
+        for part in (self.scores, self.markers, self.save):
             part.setVisible(grouping is not None)
         if grouping is not None:
             self.asking.show_resolution(
@@ -182,7 +205,9 @@ class ClustersStep(Step):
             self.status.setText(EMPTY)
             return
         if made.grouping is not None:
-            self.status.setText(f"{self._found(made)}.")
+            old = clustering.stale(self.session, groups.groups_of(self.session))
+            more = f" {clustering.STALE}" if old else ""
+            self.status.setText(f"{self._found(made)}.{more}")
             return
         sizes = np.bincount(made.values, minlength=len(made.classes))
         order = np.argsort(-sizes, kind="stable")
@@ -193,9 +218,13 @@ class ClustersStep(Step):
     @staticmethod
     def _found(made: Clusters) -> str:
         """Return how many clusters or labels there are, and where."""
-        here = len(np.unique(made.values[made.values >= 0]))
         word = "domain" if made.title.startswith("Domains") else "cluster"
         word = "predicted type" if made.said else word
+        there = {
+            made.classes[code] for code in np.unique(made.values[made.values >= 0])
+        }
+        here = len(there - {UNKNOWN})
         if made.grouping is None:
             return f"{counted(here, word)} in {made.fov}"
-        return f"{counted(len(made.classes), word)} on the slide, {here} in {made.fov}"
+        number = len(set(made.classes) - {UNKNOWN})
+        return f"{counted(number, word)} on the slide, {here} in {made.fov}"

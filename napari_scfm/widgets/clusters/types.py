@@ -127,7 +127,7 @@ class TypesSection(Section):
             grid.addWidget(box, at, 1)
             if way is not None:
                 self._lines.append((way, (label, box)))
-        self.add(grid, self.said, self.tell, self.fade)
+        self.add(grid, self.tell, self.said, self.fade)
 
     @property
     def way(self) -> By:
@@ -147,6 +147,7 @@ class TypesSection(Section):
             "markers": bool(self.markers.path),
             "head": self.model.count() > 0,
         }[way]
+        self.labels.setEnabled(self.labels.count() > 0)
         made = groups.groups_of(self.session)
         told = isinstance(made, annotating.ToldGroups) and made.told is not None
         ours = told and made.asked.options.by == way
