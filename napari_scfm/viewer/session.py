@@ -18,6 +18,7 @@ from pydantic import ConfigDict, PrivateAttr
 
 from napari_scfm.analysis.groups.grouping import TOLD
 from napari_scfm.analysis.streams.streamlines import StreamLook
+from napari_scfm.viewer.attention.partner_look import PartnerLook
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 ColourBy = Literal["nothing", "gene", "type", "counts", "clusters"]
 Tool = Literal["pan", "click", "box", "lasso", "brush", "disc", "stripe"]
 Shown = Literal["truth", "prediction"]
-PartnerWay = Literal["off", "from", "by"]
-PartnerScale = Literal["even", "usual"]
 
 NO_CELLS = np.zeros(0, dtype=np.int64)
 
@@ -288,22 +287,6 @@ class Stream:
     checks: Any = None
 
 
-@dataclass(frozen=True)
-class PartnerLook:
-    """Whose attention a clicked cell shows.
-
-    Attributes
-    ----------
-    way
-        "from": whom it attends to; "by": who attends to it; "off": neither.
-    scale
-        In multiples of an "even" share, or of the key's "usual" one.
-    """
-
-    way: PartnerWay = "from"
-    scale: PartnerScale = "even"
-
-
 class Session(EventedModel):
     """State of one viewer; every field emits ``events.<field>`` when it changes.
 
@@ -319,6 +302,8 @@ class Session(EventedModel):
     that is on show.
     ``hidden_classes`` are not shown; :mod:`~napari_scfm.viewer.hidden` says what they
     are classes of, ``hidden_of``, and changes both.
+    ``examples`` are cells of known kinds to learn from, ``refined`` the embedding that
+    was learned, while it stands in the place of the model's.
     ``painted`` is emitted with the :class:`Legend` after the cells were recoloured.
     """
 
@@ -348,6 +333,8 @@ class Session(EventedModel):
     grouping: Any = None
     hidden_classes: frozenset[str] = frozenset()
     hidden_of: str = ""
+    examples: Any = None
+    refined: Any = None
     stream: Stream | None = None
     cell: int | None = None
     influence: Any = None

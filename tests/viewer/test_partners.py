@@ -17,6 +17,7 @@ from napari_scfm.models.base import CellModel, ModelInfo
 from napari_scfm.viewer import acts, card, tasks
 from napari_scfm.viewer.attention import partner_layers, partners
 from napari_scfm.viewer.attention.numbers import partner_numbers, write_numbers
+from napari_scfm.viewer.attention.partner_look import PartnerLook
 from napari_scfm.viewer.attention.partner_map import ITSELF
 from napari_scfm.viewer.attention.partners import Shares
 from napari_scfm.viewer.export import (
@@ -28,7 +29,7 @@ from napari_scfm.viewer.export import (
 from napari_scfm.viewer.fov_layers import OPACITY
 from napari_scfm.viewer.hiding import masking
 from napari_scfm.viewer.open import open_slide
-from napari_scfm.viewer.session import PartnerLook, Stream
+from napari_scfm.viewer.session import Stream
 
 N = 20
 

@@ -23,8 +23,9 @@ from napari_scfm.viewer.links import wedges, with_halo
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
+    from napari_scfm.viewer.attention.partner_look import PartnerScale, PartnerWay
     from napari_scfm.viewer.attention.partner_map import Partners
-    from napari_scfm.viewer.session import PartnerScale, PartnerWay, Session
+    from napari_scfm.viewer.session import Session
 
 LAYER = "partner links"
 """Key of ``session.parts``: the layer of the links."""

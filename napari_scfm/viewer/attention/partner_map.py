@@ -13,9 +13,10 @@ import numpy as np
 
 from napari_scfm.figures.palette import colour_values
 from napari_scfm.viewer.colouring import UNKNOWN
-from napari_scfm.viewer.session import Legend, PartnerLook
+from napari_scfm.viewer.session import Legend
 
 if TYPE_CHECKING:
+    from napari_scfm.viewer.attention.partner_look import PartnerLook
     from napari_scfm.viewer.card import Neighbour
 
 COLORMAP = "mako"

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from napari_scfm.experiments.attention.near import NearPairs
     from napari_scfm.models.attention import Attention
     from napari_scfm.progress import ProgressCallback
-    from napari_scfm.viewer.session import (
+    from napari_scfm.viewer.attention.partner_look import (
         PartnerLook,
         PartnerScale,
         PartnerWay,
-        Session,
     )
+    from napari_scfm.viewer.session import Session
     from napari_scfm.viewer.tasks import Work
 
 TOP = 8

@@ -194,7 +194,7 @@ class ViewRecord(_Record):
     fov
         The field of view.
     colour_by, gene, log, limits, colormap, shown, side_by_side, curtain,
-    fade_uncertain, radius, in_turn, cell
+    fade_uncertain, radius, in_turn, cell, hidden_classes, hidden_of
         As the session's fields of these names.
     selection
         Names of the selected cells.
@@ -221,11 +221,19 @@ class ViewRecord(_Record):
     radius: float = 30.0
     in_turn: bool = False
     cell: int | None = Field(default=None, ge=0)
+    hidden_classes: tuple[str, ...] = ()
+    hidden_of: str = ""
     selection: tuple[str, ...] = ()
     camera: Camera | None = None
     home: Camera | None = None
     canvas: tuple[int, int] | None = None
     layers: dict[str, LayerRecord] = Field(default_factory=dict)
+
+    @field_validator("hidden_classes", mode="before")
+    @classmethod
+    def _in_order(cls, names: Any) -> Any:
+        """Return a set as a list that is the same each time."""
+        return tuple(sorted(names)) if isinstance(names, frozenset) else names
 
     @field_validator("colormap")
     @classmethod
@@ -287,6 +295,8 @@ class SessionFile(_Record):
         The models that were loaded, the name of the chosen one, and where it ran.
     comparison, clusters, stream
         What was computed.
+    examples
+        Kind of cells -> names of the cells that were to be learned from.
     """
 
     format: Literal["napari-scfm session"] = FORMAT
@@ -295,6 +305,7 @@ class SessionFile(_Record):
     slide: SlideRecord
     view: ViewRecord
     masks: dict[str, MaskRecord] = Field(default_factory=dict)
+    examples: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     models: tuple[ModelRecord, ...] = ()
     model: str = ""
     device: str = "auto"

@@ -20,6 +20,7 @@ from napari_scfm.experiments.fingerprint import SHORT
 from napari_scfm.masks.history import Step
 from napari_scfm.masks.make import positions
 from napari_scfm.progress import Cancelled, report
+from napari_scfm.viewer.examples import Examples
 from napari_scfm.viewer.session import NO_CELLS, Clusters, Session, session_of
 from napari_scfm.viewer.sessions import parts
 from napari_scfm.viewer.sessions.file import (
@@ -174,6 +175,9 @@ class _Reading:
         if scene.selection is None:
             scene.selection = NO_CELLS
         self._masks(slide, scene)
+        if self.file.examples:
+            made = self._tried("The examples", self._examples, slide)
+            scene.examples = made
         report(self.progress, 2, _STEPS, "loading the models")
         self._models(scene)
         report(self.progress, 3, _STEPS, "reading results")
@@ -186,6 +190,7 @@ class _Reading:
         """Return what was on show, as far as the field of view has it."""
         view = self.file.view
         values = {name: getattr(view, name) for name in VIEW}
+        values["hidden_classes"] = frozenset(view.hidden_classes)
         if view.gene and view.gene not in fov.table.var_names:
             self.problems.append(f"{fov.name} does not measure {view.gene}.")
             values |= {"gene": "", "limits": None}
@@ -236,6 +241,12 @@ class _Reading:
         if not names:
             return NO_CELLS
         return np.sort(positions(fov.table.obs_names, names, "cell"))
+
+    def _examples(self, slide: Slide) -> Examples:
+        kinds = self.file.examples
+        every = [cell for cells in kinds.values() for cell in cells]
+        positions(slide.table.obs_names, every, "cell")
+        return Examples(slide, dict(kinds))
 
     def _masks(self, slide: Slide, scene: Scene) -> None:
         for name, record in self.file.masks.items():

@@ -121,6 +121,7 @@ def as_file(scene: Scene, path: Path) -> SessionFile:
             layers=scene.layers,
             **scene.view,
         ),
+        examples={} if scene.examples is None else scene.examples.kinds,
         masks={name: as_record(scene.masks[name]) for name in sorted(scene.masks)},
         models=tuple(_model(one, folder, home) for one in scene.models.values()),
         model=scene.model,

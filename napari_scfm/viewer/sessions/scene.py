@@ -41,6 +41,8 @@ VIEW = (
     "radius",
     "in_turn",
     "cell",
+    "hidden_classes",
+    "hidden_of",
 )
 """Fields of the session that say what is on show, but side by side."""
 
@@ -107,6 +109,7 @@ class Scene:
     device: str = "auto"
     comparison: Comparison | None = None
     clusters: Clusters | None = None
+    examples: Any = None
     stream: Stream | None = None
     layers: dict[str, LayerRecord] = field(default_factory=dict)
     camera: Camera | None = None
@@ -119,7 +122,7 @@ class Scene:
     def worth_keeping(self) -> bool:
         """Whether work would be lost with it, not only a look at a slide."""
         masks = any(steps.current.mask.n_hidden for steps in self.masks.values())
-        made = (self.comparison, self.clusters, self.stream)
+        made = (self.comparison, self.clusters, self.stream, self.examples)
         return masks or len(self.selection) > 0 or any(x is not None for x in made)
 
 
@@ -143,7 +146,7 @@ def take(viewer: Viewer) -> Scene:
         name: Steps(history.steps, history.at)
         for name, history in session.histories.items()
     }
-    scene.comparison = session.comparison
+    scene.comparison, scene.examples = session.comparison, session.examples
     scene.clusters, scene.stream = session.clusters, session.stream
     _look_of(viewer, session, scene)
     return scene
@@ -238,7 +241,7 @@ def _put_work(session: Session, scene: Scene) -> None:
     made = scene.clusters
     session.grouping = None if made is None else made.grouping
     session.clusters, session.stream = made, scene.stream
-    session.comparison = scene.comparison
+    session.comparison, session.examples = scene.comparison, scene.examples
 
 
 def _put_models(session: Session, scene: Scene) -> None:
@@ -277,6 +280,7 @@ def beside(before: Scene, result: Scene) -> Scene:
         view=before.view | {"shown": "truth", "cell": None} | result.view,
         masks=masks,
         clusters=before.clusters,
+        examples=before.examples,
         layers=before.layers,
     )
     return _with_models_of(before, merged)
@@ -302,6 +306,7 @@ def clear(viewer: Viewer) -> None:
     nothing = ("comparison", "clusters", "grouping", "stream")
     nothing += ("mask", "recipe", "fov", "slide")
     session.update(dict.fromkeys(nothing) | {"selection": NO_CELLS})
+    session.update({"hidden_classes": frozenset(), "hidden_of": ""})
 
 
 def _draw_as(viewer: Viewer, scene: Scene) -> None:

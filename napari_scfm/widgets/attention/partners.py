@@ -14,16 +14,16 @@ from qtpy.QtWidgets import QComboBox, QPushButton, QVBoxLayout, QWidget
 from napari_scfm.viewer import acts, card, tasks
 from napari_scfm.viewer.attention import partner_layers, partners
 from napari_scfm.viewer.attention.numbers import partner_numbers
+from napari_scfm.viewer.attention.partner_look import PartnerLook
 from napari_scfm.viewer.attention.partner_map import CAVEAT, MEANING
-from napari_scfm.viewer.session import PartnerLook
 from napari_scfm.widgets.attention.save import save_numbers
 from napari_scfm.widgets.cell_tables import CellTable
 from napari_scfm.widgets.section import Section
 from napari_scfm.widgets.step import Context, button, hint, narrow, row
 
 if TYPE_CHECKING:
+    from napari_scfm.viewer.attention.partner_look import PartnerWay
     from napari_scfm.viewer.attention.partners import Kept
-    from napari_scfm.viewer.session import PartnerWay
 
 SCALES = {"even": "× an even share", "usual": "× the key's usual share"}
 TIPS = {

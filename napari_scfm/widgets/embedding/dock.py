@@ -26,6 +26,7 @@ from napari_scfm.viewer.embedding.picture import (
 )
 from napari_scfm.viewer.embedding.store import store_of
 from napari_scfm.viewer.painter import id_of
+from napari_scfm.viewer.refined import embedder_of
 from napari_scfm.viewer.report import theme_of
 from napari_scfm.viewer.session import Legend, bare, session_of
 from napari_scfm.widgets.embedding.controls import Controls
@@ -145,7 +146,8 @@ class EmbeddingDock(QWidget):
         events = session.events
         context.listen(events.slide, self._on_slide)
         context.listen(events.fov, self._on_fov)
-        context.listen(events.model, self._on_model)
+        for signal in (events.model, events.refined):
+            context.listen(signal, self._on_model)
         context.listen(events.comparison, self._offer)
         context.listen(events.gene, self._offer)
         context.listen(events.selection, self._on_selection)
@@ -367,7 +369,7 @@ class EmbeddingDock(QWidget):
                 self._mark()
 
     def _on_model(self) -> None:
-        model = self.session.model
+        model = embedder_of(self.session)
         able = model is not None and "embed" in model.info.capabilities
         self.controls.show_models(model.info.name if able else "")
 
