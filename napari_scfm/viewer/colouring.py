@@ -23,10 +23,10 @@ VEILED = np.zeros(4, dtype=np.float32)
 """Cells of hidden classes: their outline alone is seen."""
 
 GHOST = np.array([0.5, 0.5, 0.5, 0.12], dtype=np.float32)
-"""Points of hidden classes."""
+"""Cells of hidden classes where there are no outlines: points, and side by side."""
 
 OUTLINE = np.array([1.0, 1.0, 1.0, 0.55], dtype=np.float32)
-FAINT_OUTLINE = np.array([0.6, 0.6, 0.6, 0.22], dtype=np.float32)
+FAINT_OUTLINE = np.array([0.6, 0.6, 0.6, 0.3], dtype=np.float32)
 """Outline of cells that are shown, and of those of hidden classes."""
 
 UNKNOWN = np.array([0.55, 0.55, 0.55, 0.25], dtype=np.float32)
@@ -118,12 +118,14 @@ def certainty(spread: np.ndarray, unsure: float) -> np.ndarray:
     return np.where(np.isnan(share), 1.0, 1 - (1 - DIM) * share)
 
 
-def veiled(rgba: np.ndarray, hidden: np.ndarray) -> np.ndarray:
-    """Return colours with the cells of hidden classes left empty."""
+def veiled(
+    rgba: np.ndarray, hidden: np.ndarray, veil: np.ndarray = VEILED
+) -> np.ndarray:
+    """Return colours with the cells of hidden classes left empty, or under a veil."""
     if not hidden.any():
         return rgba
     out = rgba.copy()
-    out[hidden] = VEILED
+    out[hidden] = veil
     return out
 
 

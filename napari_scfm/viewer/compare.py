@@ -22,11 +22,13 @@ from napari_scfm.figures.palette import colour_values
 from napari_scfm.viewer.camera import fit, shape_of_tiles
 from napari_scfm.viewer.cells import label_ids
 from napari_scfm.viewer.colouring import (
+    GHOST,
     UNKNOWN,
     fade,
     highlight,
     label_colormap,
     value_rgba,
+    veiled,
 )
 from napari_scfm.viewer.fov_layers import (
     OPACITY,
@@ -35,6 +37,7 @@ from napari_scfm.viewer.fov_layers import (
     refill,
     role_of,
 )
+from napari_scfm.viewer.hidden import hidden_here
 from napari_scfm.viewer.layout import later, one_layout
 from napari_scfm.viewer.look import (
     compared_gene,
@@ -256,7 +259,7 @@ def _paint(session: Session, tiles: Tiles) -> Iterator[None]:
         if _alike(tiles.painted.get(fill, ()), state):
             continue
         made, column = compared
-        rgba = _rgba(session, made, column, what)
+        rgba = veiled(_rgba(session, made, column, what), hidden_here(session), GHOST)
         ids = label_ids(session.fov)
         fill.colormap = label_colormap(highlight(rgba, session.selection), ids)
         refresh_hover(fill, session)
@@ -270,7 +273,8 @@ def _state(session: Session) -> tuple[Any, ...]:
     """Return what the colours of the tiles depend on."""
     look = (session.gene, session.log, session.limits, session.colormap)
     made = (session.comparison, session.clusters, session.fov, session.selection)
-    return (*look, session.fade_uncertain, *made)
+    classes = (session.hidden_classes, session.hidden_of)
+    return (*look, session.fade_uncertain, *made, *classes)
 
 
 def _alike(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:

@@ -156,26 +156,36 @@ def in_sight(session: Session, rows: np.ndarray) -> np.ndarray:
     return rows[~hidden_here(session)[rows]]
 
 
-def hide(session: Session, names: Iterable[str], of: str) -> None:
+def hide(session: Session, names: Iterable[str], of: str, said: str = "") -> None:
     """Hide these classes of a way of sorting, and no others; say so."""
     hidden = frozenset(names)
     session.update({"hidden_classes": hidden, "hidden_of": of if hidden else ""})
     left = in_sight(session, session.selection)
     if len(left) < len(session.selection):
         session.selection = left
-    session.say(f"{note(session)}." if hidden else "All classes are shown.")
+    session.say(said if said and hidden else _said(session))
+
+
+def _said(session: Session) -> str:
+    veil = note(session)
+    return f"{veil}." if veil else "All classes are shown."
 
 
 def toggle(session: Session, name: str, of: str) -> None:
     """Hide a class that is shown, or show one that is hidden."""
-    hide(session, hidden_in(session, of) ^ {name}, of)
+    before = hidden_in(session, of)
+    said = f"{name} is shown again."
+    if name not in before:
+        said = f"{name} is hidden, and cannot be pointed at."
+    hide(session, before ^ {name}, of, said)
 
 
 def isolate(session: Session, name: str, of: str) -> None:
     """Show one class alone; where it is alone, all of them."""
     found = sorting_here(session, of)
     others = frozenset([*(() if found is None else found.names), NO_CLASS]) - {name}
-    hide(session, () if hidden_in(session, of) == others else others, of)
+    alone = hidden_in(session, of) == others
+    hide(session, () if alone else others, of, f"Only {name} is shown.")
 
 
 def show_all(session: Session) -> None:
