@@ -17,6 +17,7 @@ from scipy import sparse
 
 from napari_scfm.analysis.nearest import nearest
 from napari_scfm.errors import MissingExtraError, ScfmError
+from napari_scfm.progress import report
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -106,9 +107,15 @@ class Network:
         self._network = igraph.Graph(n=graph.shape[0], edges=edges)
         self._weights = upper.data.tolist()
 
-    def clusters(self, resolution: float = 1.0, seed: int = 0) -> NDArray[np.int32]:
+    def clusters(
+        self,
+        resolution: float = 1.0,
+        seed: int = 0,
+        progress: ProgressCallback | None = None,
+    ) -> NDArray[np.int32]:
         """Return the Leiden cluster of every cell; see :func:`cluster`."""
         _check_resolution(resolution)
+        report(progress, 0, 0, "Leiden")
         cells = self._network.vcount()
         if cells < 3:
             return np.zeros(cells, dtype=np.int32)

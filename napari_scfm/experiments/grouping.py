@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from napari_scfm import keys
+from napari_scfm.analysis.apart.work import network_of
 from napari_scfm.analysis.clusters import Network, neighbour_graph
 from napari_scfm.analysis.domains import domain_graph
 from napari_scfm.analysis.groups.grouping import Grouping
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
     from scipy import sparse
 
+    from napari_scfm.analysis.apart.work import NetworkApart
+    from napari_scfm.analysis.nearest import Near
     from napari_scfm.progress import ProgressCallback
 
 RESOLUTION = 1.0
@@ -40,16 +43,19 @@ class CellGraph:
         Name of the embedding: a model's, or "pca".
     domains
         Weight of space; None = clusters of the embedding.
+    apart
+        Whether Leiden runs in a process of its own where there are many cells.
     """
 
     graph: sparse.csr_array
     of: str
     domains: float | None = None
+    apart: bool = False
 
     @cached_property
-    def network(self) -> Network:
+    def network(self) -> Network | NetworkApart:
         """The graph as Leiden reads it, made when it is first asked for."""
-        return Network(self.graph)
+        return network_of(self.graph) if self.apart else Network(self.graph)
 
     @property
     def key(self) -> str:
@@ -70,6 +76,8 @@ def cell_graph(
     *,
     domains: float | None = None,
     neighbours: int = 15,
+    near: Near | None = None,
+    apart: bool = False,
     progress: ProgressCallback | None = None,
 ) -> CellGraph:
     """Return the graph of a slide's cells, for :func:`grouped`.
@@ -87,6 +95,10 @@ def cell_graph(
         :func:`napari_scfm.analysis.domains.domain_graph`; None = clusters.
     neighbours
         Size of a neighbourhood in the embedding.
+    near
+        The neighbours in the embedding, where they are known; domains have others.
+    apart
+        See :class:`CellGraph`.
     progress
         Told while neighbours are found.
 
@@ -96,8 +108,8 @@ def cell_graph(
         If domains are asked for and the table does not say where cells are.
     """
     if domains is None:
-        made = neighbour_graph(embedding, neighbours, progress=progress)
-        return CellGraph(made, of)
+        made = neighbour_graph(embedding, neighbours, near=near, progress=progress)
+        return CellGraph(made, of, apart=apart)
     if keys.SPATIAL not in table.obsm:
         raise ScfmError(
             "The table does not say where its cells are, so it has no domains.",
@@ -111,7 +123,7 @@ def cell_graph(
         neighbours=neighbours,
         progress=progress,
     )
-    return CellGraph(made, of, domains)
+    return CellGraph(made, of, domains, apart)
 
 
 def grouped(
@@ -146,7 +158,7 @@ def grouped(
     """
     report(progress, 0, 1, "Leiden")
     value = cells.resolution if resolution is None else resolution
-    labels = cells.network.clusters(value, seed)
+    labels = cells.network.clusters(value, seed, progress)
     made = Grouping.of(key or cells.key, labels, about=_about(cells, value, seed))
     report(progress, 1, 1, "clustered")
     return made if before is None else made.coloured_as(before)

@@ -1,4 +1,4 @@
-"""Classes of all cells of a slide: made in a thread, changed by hand, undone.
+"""Classes of all cells of a slide: put on show, changed by hand, undone.
 
 The session holds the grouping; what is on show of it are the clusters of the FOV on
 show, so that painter, figures and sessions need not know of other cells. Decides that
@@ -8,8 +8,7 @@ a grouping says in its own sentence what was done to it by hand.
 from __future__ import annotations
 
 import re
-import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,8 +16,6 @@ import numpy as np
 from napari_scfm import keys
 from napari_scfm.errors import ScfmError, counted
 from napari_scfm.experiments.cellxgene import fit_for_cellxgene
-from napari_scfm.experiments.provenance import provenance
-from napari_scfm.progress import report
 from napari_scfm.viewer.embedding.crowd import Crowd
 from napari_scfm.viewer.session import Clusters
 
@@ -30,14 +27,9 @@ if TYPE_CHECKING:
     from napari_scfm.analysis.groups.grouping import Grouping
     from napari_scfm.analysis.groups.history import GroupingHistory
     from napari_scfm.experiments.grouping import CellGraph
-    from napari_scfm.progress import ProgressCallback
-    from napari_scfm.viewer.embedding.picture import Asked
-    from napari_scfm.viewer.embedding.store import Store
     from napari_scfm.viewer.session import Session
 
-PART, GRAPHS, MAKERS = "groups", "cell graphs", "makers of groups"
-KEPT = 3
-"""Graphs that are kept, of masks, models and weights of space that were asked for."""
+PART, MAKERS = "groups", "makers of groups"
 BY_HAND = " Then: "
 KNOWN = "column of known types"
 """Key of ``session.parts``: what classes were compared with last."""
@@ -80,114 +72,6 @@ class Groups:
 
     def __post_init__(self) -> None:
         self.key = self.key or self.history.current.key
-
-
-@dataclass(frozen=True, eq=False)
-class Question:
-    """What a press on Cluster asks, taken from the session before the thread starts.
-
-    Attributes
-    ----------
-    asked, store, graphs
-        Cells, model and masks; embeddings and graphs that were made before.
-    resolution, seed
-        Of Leiden.
-    domains
-        Weight of space; None = clusters of the embedding.
-    before
-        The grouping on show, whose colours are kept.
-    """
-
-    asked: Asked
-    store: Store
-    graphs: dict[Any, CellGraph]
-    resolution: float
-    seed: int = 0
-    domains: float | None = None
-    before: Grouping | None = field(default=None)
-
-
-def question_of(
-    session: Session, resolution: float, seed: int = 0, domains: float | None = None
-) -> Question:
-    """Return what is asked of the session's slide.
-
-    Raises
-    ------
-    ScfmError
-        If nothing is open, or no model is loaded that can embed.
-    """
-    from napari_scfm.viewer.embedding.picture import asked_of
-    from napari_scfm.viewer.embedding.store import store_of
-    from napari_scfm.viewer.refined import refined_of
-    from napari_scfm.viewer.tasks import work_of
-
-    if refined_of(session) is None:
-        work_of(session, "embed")
-    asked = asked_of(session, whole=True)
-    graphs = session.parts.setdefault(GRAPHS, {})
-    before = session.grouping
-    return Question(asked, store_of(session), graphs, resolution, seed, domains, before)
-
-
-def group_slide(asked: Question, progress: ProgressCallback | None = None) -> Groups:
-    """Return the classes of all cells of a slide; reads all of it."""
-    from napari_scfm.analysis.groups.history import GroupingHistory
-    from napari_scfm.experiments.grouping import cell_graph, grouped
-    from napari_scfm.viewer.embedding.picture import first_picture
-
-    picture = first_picture(asked.asked, asked.store, progress)
-    key, table = (picture.key, asked.domains), picture.crowd.table
-    cells = asked.graphs.pop(key, None)
-    if cells is None:
-        cells = cell_graph(
-            table,
-            picture.vectors,
-            asked.asked.of,
-            domains=asked.domains,
-            progress=progress,
-        )
-    asked.graphs[key] = cells
-    while len(asked.graphs) > KEPT:
-        asked.graphs.pop(next(iter(asked.graphs)))
-    report(progress, 0, 1, "Leiden")
-    _ = cells.network
-    start = time.perf_counter()
-    made = grouped(
-        cells, asked.resolution, asked.seed, before=asked.before, progress=progress
-    )
-    seconds = time.perf_counter() - start
-    return Groups(
-        GroupingHistory(made),
-        asked.asked.of,
-        _about(asked),
-        cells,
-        picture.vectors,
-        asked.seed,
-        seconds,
-    )
-
-
-def _about(asked: Question) -> dict[str, Any]:
-    """Return how a grouping was made, as plain values."""
-    work = asked.asked
-    hidden = sum(int(mask.n_hidden) for _, mask in work.masks.values())
-    masks = {"hidden_entries": hidden, "fovs": sorted(work.masks)}
-    space = {} if asked.domains is None else {"domains": asked.domains}
-    return provenance(
-        work.model.info, seed=asked.seed, slide=work.slide.name, mask=masks, **space
-    )
-
-
-def regroup(groups: Groups, resolution: float) -> Grouping:
-    """Return the classes of the graph that is kept, at another resolution."""
-    from napari_scfm.experiments.grouping import grouped
-
-    start = time.perf_counter()
-    before = groups.history.current
-    made = grouped(groups.cells, resolution, groups.seed, before=before)
-    groups.seconds = time.perf_counter() - start
-    return made
 
 
 def take(session: Session, made: Groups, said: str = "clustered anew") -> None:

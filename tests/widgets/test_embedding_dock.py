@@ -43,11 +43,11 @@ def session(viewer, slide):
 def quick_umap(monkeypatch):
     """UMAP as a turned picture: umap-learn itself costs a minute of compiling."""
 
-    def turned(embedding, seed=0, *, progress=None):
+    def turned(embedding, seed=0, *, near=None, progress=None):
         found = np.asarray(embedding, dtype=np.float32)[:, :2]
         return np.ascontiguousarray(found[:, ::-1])
 
-    monkeypatch.setattr("napari_scfm.analysis.embedding.umap", turned)
+    monkeypatch.setattr("napari_scfm.viewer.embedding.picture.umap_apart", turned)
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from napari_scfm.progress import ProgressCallback
 
+_Said = tuple[dict[str, Any], list[Any]]
 _TICK = 0.05
 """Seconds between two looks at whether the work was cancelled."""
 _MODULE = "napari_scfm.analysis.apart.worker"
@@ -148,9 +149,7 @@ class Process:
             raise ScfmError(told["message"], told["action"])
         return made
 
-    def _wait(
-        self, progress: ProgressCallback | None
-    ) -> tuple[dict[str, Any], list[NDArray[Any]]]:
+    def _wait(self, progress: ProgressCallback | None) -> _Said:
         last: tuple[int, int, str] = (0, 0, "")
         while True:
             try:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import secrets
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_scfm.analysis.apart.process import Process
 from napari_scfm.analysis.apart.tasks import UnknownNetworkError
+from napari_scfm.analysis.clusters import Network, neighbour_graph
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
     from napari_scfm.analysis.nearest import Near
     from napari_scfm.progress import ProgressCallback
+
+SMALL = 5000
+"""Cells up to which Leiden holds the window for less than a frame or two."""
 
 
 @cache
@@ -71,3 +75,21 @@ class NetworkApart:
             ask("network", parts, progress, key=self._key)
             (made,) = ask("clusters", (), progress, **how)
         return np.asarray(made, dtype=np.int32)
+
+
+def cluster_apart(
+    points: NDArray[np.floating[Any]],
+    resolution: float = 1.0,
+    seed: int = 0,
+    *,
+    neighbours: int = 15,
+    progress: ProgressCallback | None = None,
+) -> NDArray[np.int32]:
+    """Return what :func:`napari_scfm.analysis.clusters.cluster` returns."""
+    graph = neighbour_graph(points, neighbours, progress=progress)
+    return network_of(graph).clusters(resolution, seed, progress)
+
+
+def network_of(graph: sparse.csr_array) -> Network | NetworkApart:
+    """Return a network that does not hold the window still: a small one is one here."""
+    return Network(graph) if graph.shape[0] <= SMALL else NetworkApart(graph)

@@ -21,7 +21,7 @@ from napari_scfm.analysis.groups.colours import unused
 from napari_scfm.errors import ScfmError, counted, named
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from anndata import AnnData
     from numpy.typing import ArrayLike, NDArray
@@ -253,6 +253,8 @@ class Grouping:
         cells: ArrayLike,
         embedding: ArrayLike,
         resolution: float = 1.0,
+        *,
+        by: Callable[..., NDArray[np.int32]] = cluster,
         **how: Any,
     ) -> Grouping:
         """Cluster some cells anew, with a neighbour graph of their own.
@@ -264,7 +266,10 @@ class Grouping:
         embedding
             (all cells, d).
         resolution
-            Of Leiden; ``how`` goes to :func:`napari_scfm.analysis.clusters.cluster`.
+            Of Leiden.
+        by
+            What clusters them, gets ``how``:
+            :func:`napari_scfm.analysis.clusters.cluster`, or the same apart.
 
         Returns
         -------
@@ -280,7 +285,7 @@ class Grouping:
                 f"{len(points)}.",
                 "Give the embedding of the whole slide.",
             )
-        parts = cluster(points[rows], resolution, **how)
+        parts = by(points[rows], resolution, **how)
         codes = np.unique(self.labels[rows])
         whole = len(codes) == 1 and codes[0] >= 0
         return self._parted(rows, parts, self.names[codes[0]] if whole else "")

@@ -13,12 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_scfm.analysis.apart.work import umap_apart
+from napari_scfm.analysis.embedding import OTHERS
+from napari_scfm.analysis.nearest import Near, nearest
 from napari_scfm.errors import ModelError, SlideError
 from napari_scfm.experiments.fingerprint import fingerprint
 from napari_scfm.experiments.provenance import provenance, versions
 from napari_scfm.progress import Progress, report
 from napari_scfm.viewer.embedding.crowd import Crowd
 from napari_scfm.viewer.embedding.store import key_of
+from napari_scfm.viewer.refined import embedder_of
 from napari_scfm.viewer.session import NO_CELLS
 
 if TYPE_CHECKING:
@@ -151,18 +155,22 @@ def asked_of(session: Session, *, whole: bool, counts: bool = False) -> Asked:
         raise SlideError(
             f"Field of view {session.fov.name} has no cells.", "Go to another one."
         )
-    model = None if counts else session.model
+    model = None if counts else embedder_of(session)
     if model is not None and "embed" not in model.info.capabilities:
         raise ModelError(
             f"Model {model.info.name} cannot embed.",
             "Choose the counts, or load another model such as cellplm-mini.",
         )
-    masks = {
+    return Asked(session.slide, session.fov, whole, model, masks_of(session))
+
+
+def masks_of(session: Session) -> dict[str, tuple[str, Mask]]:
+    """Return what is hidden where: FOV -> (written down, resolved)."""
+    return {
         name: (history.spec.model_dump_json(), history.mask)
         for name, history in session.histories.items()
         if history.mask is not None and history.mask.n_hidden
     }
-    return Asked(session.slide, session.fov, whole, model, masks)
 
 
 def first_picture(
@@ -196,12 +204,12 @@ def umap_picture(
     picture: Picture, store: Store, progress: ProgressCallback | None = None
 ) -> Picture:
     """Return the UMAP of a picture's embedding."""
-    from napari_scfm.analysis.embedding import umap
-
     key = key_of(picture.key, UMAP, picture.asked.seed)
     xy = store.get(key)
     if xy is None:
-        xy = umap(picture.vectors, picture.asked.seed, progress=progress)
+        near = near_of(picture, store, progress)
+        seed = picture.asked.seed
+        xy = umap_apart(picture.vectors, seed, near=near, progress=progress)
         model = picture.asked.model
         store.put(key, xy, lasting=model is None or bool(model.info.sha256))
     made = replace(picture, xy=xy, method=UMAP, about=_about(picture.asked, UMAP))
@@ -209,9 +217,20 @@ def umap_picture(
     return made
 
 
-def known_umap(picture: Picture, store: Store) -> bool:
-    """Return whether the UMAP of a picture's embedding is kept."""
-    return store.get(key_of(picture.key, UMAP, picture.asked.seed)) is not None
+def near_of(
+    picture: Picture, store: Store, progress: ProgressCallback | None = None
+) -> Near | None:
+    """Return the neighbours that UMAP and clusters share, found once; None of few."""
+    if len(picture.crowd) <= OTHERS:
+        return None
+    names = [key_of(picture.key, "near", part) for part in ("distance", "index")]
+    kept = [store.get(name) for name in names]
+    if any(part is None for part in kept):
+        made = nearest(picture.vectors, OTHERS, progress=progress)
+        for name, part in zip(names, (made.distance, made.index), strict=True):
+            store.put(name, part)
+        return made
+    return Near(*kept)
 
 
 @dataclass(frozen=True, eq=False)
