@@ -215,6 +215,15 @@ def retell(session: Session, threshold: float) -> bool:
     return True
 
 
+def able(session: Session) -> tuple[str, ...] | None:
+    """Return the types that could be told to the classes on show; None = not known."""
+    made = groups.groups_of(session)
+    if not isinstance(made, ToldGroups) or made.told is None:
+        return None
+    names = set(made.history.current.names)
+    return (*made.told.classes, *sorted(names - {*made.told.classes, "unknown"}))
+
+
 def _store(made: ToldGroups, table: AnnData, grouping: Grouping, known: str) -> None:
     """Write scores of all types into a table, as the command line does.
 

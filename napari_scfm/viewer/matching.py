@@ -13,6 +13,8 @@ from napari_scfm.errors import ScfmError, counted, named
 from napari_scfm.viewer.grouping import KNOWN, rows_here
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
 
     from napari_scfm.analysis.celltypes.agreement import Agreement
@@ -68,7 +70,12 @@ class Match:
         return np.flatnonzero((self.known == known) & (self.told == told))
 
 
-def matched(obs: pd.DataFrame, column: str, grouping: Grouping) -> Match:
+def matched(
+    obs: pd.DataFrame,
+    column: str,
+    grouping: Grouping,
+    able: Sequence[str] | None = None,
+) -> Match:
     """Compare classes with a column of known types.
 
     Parameters
@@ -79,6 +86,8 @@ def matched(obs: pd.DataFrame, column: str, grouping: Grouping) -> Match:
         Of known types.
     grouping
         Classes of the same cells.
+    able
+        Types that could be told; None = the classes.
 
     Raises
     ------
@@ -98,7 +107,7 @@ def matched(obs: pd.DataFrame, column: str, grouping: Grouping) -> Match:
     values = obs[column].astype(object).to_numpy()
     told = np.array([*grouping.names, UNKNOWN], dtype=object)[grouping.labels]
     words, there = known_labels(values)
-    found = agreement(values, told)
+    found = agreement(values, told, able)
     return Match(
         column,
         grouping,

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QComboBox, QFileDialog, QLabel
+from qtpy.QtWidgets import QComboBox, QFileDialog
 
 from napari_scfm.analysis.celltypes.agreement import MAJORITY
 from napari_scfm.errors import ScfmError, counted
 from napari_scfm.experiments.files import atomic_path
 from napari_scfm.progress import report
-from napari_scfm.viewer import matching
+from napari_scfm.viewer import annotating, matching
 from napari_scfm.widgets.kind_map import KindMap
 from napari_scfm.widgets.neighbourhoods.asking import choices_of
 from napari_scfm.widgets.section import Section
@@ -44,9 +44,14 @@ SCORES = {
 class ConfusionMap(KindMap):
     """Known types from top to bottom, told ones from left to right; shares of a row."""
 
-    colormap = "mako"
     even = "share of a known type"
     under = "Rows are known types, columns the classes on show"
+
+    @property
+    def colormap(self) -> str:
+        """A small share is near the colour of the window, whatever its theme."""
+        dark = self.palette().window().color().lightness() < 128
+        return "mako" if dark else "mako_r"
 
     def place(self, value: float) -> float:
         """Return where a share lies on the colour scale."""
@@ -69,10 +74,11 @@ class ScoresSection(Section):
         self.compare = button(
             "Compare", self.run, "All cells of the slide whose type is known"
         )
-        self.about, self.said, self.note = hint(ABOUT), QLabel(), hint()
+        self.about, self.said, self.note = hint(ABOUT), hint(), hint()
         self.said.setTextFormat(Qt.TextFormat.RichText)
         self.said.setToolTip(
             "".join(f"<p><b>{title}</b>: {tip}</p>" for title, tip in SCORES.values())
+            + "<p><b>all the same</b>: every cell told the most common type</p>"
         )
         self.map = ConfusionMap()
         self.map.picked.connect(lambda pair: context.attempt(self._select, *pair))
@@ -109,7 +115,8 @@ class ScoresSection(Section):
         if gone or match.column not in slide.obs:
             self._show(None)
         else:
-            self._show(matching.matched(slide.obs, match.column, grouping))
+            able = annotating.able(self.session)
+            self._show(matching.matched(slide.obs, match.column, grouping, able))
 
     def run(self) -> None:
         """Compare in the background."""
@@ -118,6 +125,7 @@ class ScoresSection(Section):
     def _start(self) -> None:
         session, column = self.session, self.column.currentText()
         grouping, slide = session.grouping, session.slide
+        able = annotating.able(session)
         if grouping is None:
             raise ScfmError(
                 "The cells are in no classes yet.", "Cluster them, or tell their types."
@@ -125,7 +133,7 @@ class ScoresSection(Section):
 
         def task(progress: ProgressCallback) -> Match:
             report(progress, 0, 0, "Comparing with known types")
-            return matching.matched(slide.obs, column, grouping)
+            return matching.matched(slide.obs, column, grouping, able)
 
         def done(match: Match) -> None:
             if session.grouping is not grouping:
@@ -148,6 +156,7 @@ class ScoresSection(Section):
         found = match.table
         counts = found.to_numpy(dtype=float)
         share = counts / counts.sum(axis=1, keepdims=True)
+        share[counts == 0] = np.nan
         rows, columns = map(list, (found.index, found.columns))
         sure = np.ones(share.shape, dtype=bool)
         self.map.show_map(rows, share, sure, self._say, columns)
@@ -182,7 +191,7 @@ def _scores(match: Match) -> str:
     told, most = match.agreement.scores, match.agreement.summary.loc[MAJORITY]
     lines = []
     if match.agreement.comparable:
-        lines.append(("", "told", "always the most common"))
+        lines.append(("", "told", "all the same"))
         lines += [
             (title, f"{told[name]:.3f}", f"{float(most[name]):.3f}")
             for name, (title, _) in SCORES.items()
