@@ -17,6 +17,7 @@ from napari_scfm import keys
 from napari_scfm.errors import ScfmError, counted
 from napari_scfm.experiments.cellxgene import fit_for_cellxgene
 from napari_scfm.viewer.embedding.crowd import Crowd
+from napari_scfm.viewer.embedding.selecting import selected
 from napari_scfm.viewer.session import Clusters
 
 if TYPE_CHECKING:
@@ -134,6 +135,18 @@ def follow(session: Session) -> None:
 def rows_here(session: Session) -> np.ndarray:
     """Return the slide's row of each cell of the FOV on show; -1 where it has none."""
     return Crowd.of_slide(session.slide).rows(session.fov)
+
+
+def selected_rows(session: Session) -> np.ndarray:
+    """Return the slide's rows of the selected cells, of other FOVs, too.
+
+    Cells of other fields of view are selected in a picture of the whole slide.
+    """
+    picture = session.embedding
+    if picture is not None and picture.crowd.table is session.slide.table:
+        return np.sort(selected(session, picture))
+    rows = rows_here(session)[session.selection]
+    return rows[rows >= 0]
 
 
 def _part(session: Session, groups: Groups) -> Clusters:

@@ -6,14 +6,16 @@ from pathlib import Path
 
 import anndata as ad
 import numpy as np
+import pandas as pd
 import pytest
 from napari import Viewer
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
+from napari_scfm.viewer import clustering, hidden, tasks
 from napari_scfm.viewer import grouping as groups
-from napari_scfm.viewer import tasks
 from napari_scfm.viewer.export import panels_of
+from napari_scfm.viewer.hiding import masking
 from napari_scfm.viewer.open import show_fov
 from napari_scfm.viewer.sessions.restore import open_session
 from napari_scfm.viewer.sessions.save import save_session
@@ -125,6 +127,71 @@ def test_a_class_is_split_and_a_figure_has_its_colours(step, session, viewer, fi
     assert panel.names == made.names
 
 
+def test_selected_cells_of_several_classes_are_split_and_put_back(
+    step, session, finish
+):
+    before = session.grouping
+    session.selection = np.arange(0)
+    assert not step.classes.split_cells.isEnabled()
+    session.selection = np.arange(150)
+    rows = groups.rows_here(session)[:150]
+    assert len(set(before.labels[rows])) > 1
+    QTest.mouseClick(step.classes.split_cells, LEFT)
+    finish()
+    made = session.grouping
+    parts = [name for name in made.names if name.startswith("part.")]
+    assert len(parts) > 1
+    np.testing.assert_array_equal(made.rows(*parts), np.sort(rows))
+    assert "150 cells split into" in session.message.text
+    QTest.mouseClick(step.classes.undo, LEFT)
+    assert session.grouping == before
+
+
+def test_an_unticked_class_is_hidden_and_ticked_again(step, session):
+    item = step.classes.table.item(1, 0)
+    item.setCheckState(Qt.CheckState.Unchecked)
+    assert session.hidden_classes == {"1"}
+    assert session.grouping.names[1] == "1"
+    hidden.show_all(session)
+    assert step.classes.table.item(1, 0).checkState() == Qt.CheckState.Checked
+    hidden.toggle(session, "0", hidden.CLUSTERS)
+    assert step.classes.table.item(0, 0).checkState() == Qt.CheckState.Unchecked
+    step.classes.table.item(0, 0).setText("rim")  # it stays hidden under its new name
+    assert session.hidden_classes == {"rim"}
+    assert step.classes.table.item(0, 0).checkState() == Qt.CheckState.Unchecked
+
+
+def test_classes_over_fields_of_view_lead_there_and_are_saved(
+    step, session, tmp_path, viewer
+):
+    part = step.composition
+    part.unfold()
+    fovs = session.slide.table.obs["fov"].astype(str)
+    shown = [part.table.item(line, 0).text() for line in range(part.table.rowCount())]
+    assert shown == list(fovs.unique())
+    bar = part.table.cellWidget(0, 2)
+    there = session.grouping.labels[np.flatnonzero(fovs == shown[0])]
+    np.testing.assert_array_equal(
+        bar.counts, np.bincount(there, minlength=len(session.grouping.names))
+    )
+    assert bar.class_at(0.0) == np.flatnonzero(bar.counts)[0]
+    assert bar.class_at(1.0) == np.flatnonzero(bar.counts)[-1]
+    show_fov(viewer, shown[-1])
+    where = part.table.visualItemRect(part.table.item(0, 0)).center()
+    QTest.mouseClick(part.table.viewport(), LEFT, pos=where)
+    assert session.fov.name == shown[0]
+    part.write(tmp_path / "where")
+    saved = pd.read_csv(tmp_path / "where.csv", index_col=0)
+    assert list(saved.columns) == list(session.grouping.names)
+    assert saved.to_numpy().sum() == session.slide.table.n_obs
+
+
+def test_another_mask_is_told(step, session):
+    assert clustering.STALE not in step.status.text()
+    masking.hide_genes(session, [str(session.fov.table.var_names[0])])
+    assert clustering.STALE in step.status.text()
+
+
 def test_classes_are_merged_renamed_and_corrected_by_hand(step, session, viewer):
     first = session.grouping
     colour = first.colours[0].tolist()
@@ -203,6 +270,32 @@ def test_a_session_brings_the_classes_back(step, session, viewer, tmp_path):
         assert again.clusters.names[0] == "rim"
     finally:
         fresh.close()
+
+
+def test_after_a_session_is_opened_the_slider_and_split_make_the_graph_again(
+    step, session, qtbot, finish
+):
+    found = groups.groups_of(session)
+    found.cells = found.vectors = None  # as of a session that was opened
+    session.parts[clustering.GRAPHS].clear()
+    before, model = session.grouping, session.model
+    choose(step, "0")
+    QTest.mouseClick(step.classes.split, LEFT)
+    finish()
+    assert "0.1" in session.grouping.names
+    QTest.mouseClick(step.classes.undo, LEFT)
+    session.model = None
+    found.cells = found.vectors = None
+    step.asking.resolution.setValue(2.0)
+    qtbot.waitUntil(lambda: session.message.level == "error", timeout=60_000)
+    assert session.grouping == before
+    session.model = model
+    step.asking.resolution.setValue(3.0)
+    qtbot.waitUntil(lambda: session.clusters.resolution == 3.0, timeout=60_000)
+    finish()
+    assert len(session.grouping.names) > len(before.names)
+    QTest.mouseClick(step.classes.undo, LEFT)
+    assert session.grouping == before
 
 
 def test_nothing_is_done_without_classes(workbench, session):

@@ -20,7 +20,7 @@ from qtpy.QtWidgets import (
 from superqt.utils import signals_blocked
 
 from napari_scfm.errors import ScfmError, counted, named
-from napari_scfm.progress import report
+from napari_scfm.viewer import clustering, hidden
 from napari_scfm.viewer import grouping as groups
 from napari_scfm.widgets.step import Context, button, narrow, row
 
@@ -32,7 +32,7 @@ ROWS = 9
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 _HEADS = (
-    ("Class", "Double-click a name to write another"),
+    ("Class", "Double-click a name to write another; untick a class to hide it"),
     ("Here", "Cells of the field of view on show"),
     ("Slide", "Cells of the whole slide"),
 )
@@ -49,6 +49,12 @@ class ClassList(QWidget):
         self.merge = button("Merge", self._merge, "Make one class of the lines chosen")
         self.split = button(
             "Split", self._split, "Cluster the cells of the line chosen anew"
+        )
+        self.split_cells = button(
+            "Split selected cells",
+            self._split_cells,
+            "Cluster the selected cells anew, whatever class they are of; other cells "
+            "keep theirs",
         )
         self.pick = button("Select", self._pick, "Select the cells of the lines chosen")
         self.undo = button("↶", lambda: groups.step_back(self.session))
@@ -72,9 +78,14 @@ class ClassList(QWidget):
         body.addWidget(self.table)
         body.addLayout(row(self.merge, self.split, self.pick, self.undo, self.redo))
         body.addLayout(row(self.name, self.put))
+        body.addWidget(self.split_cells)
         self.table.itemSelectionChanged.connect(self._fit_buttons)
-        for signal in (self.session.events.grouping, self.session.events.clusters):
+        events = self.session.events
+        for signal in (events.grouping, events.clusters):
             context.listen(signal, self.refresh)
+        for signal in (events.hidden_classes, events.hidden_of):
+            context.listen(signal, self._tick)
+        context.listen(events.selection, self._fit_buttons)
         self.refresh()
 
     def _make_table(self) -> None:
@@ -121,7 +132,19 @@ class ClassList(QWidget):
         if self._shown is not grouping:
             self._shown = grouping
             self._offer(grouping, kept)
+        self._tick()
         self._fit_buttons()
+
+    def _tick(self, *_: object) -> None:
+        """Tick the classes that are shown."""
+        if self._shown is None:
+            return
+        gone = hidden.hidden_in(self.session, hidden.CLUSTERS)
+        with signals_blocked(self.table):
+            for line, name in enumerate(self._shown.names):
+                state = Qt.CheckState
+                shown = state.Unchecked if name in gone else state.Checked
+                self.table.item(line, 0).setCheckState(shown)
 
     def _here(self, grouping: Grouping) -> np.ndarray:
         made = self.session.clusters
@@ -161,14 +184,13 @@ class ClassList(QWidget):
             if name in kept:
                 mode.select(self.table.model().index(line, 0), flags)
 
-    def _fit_buttons(self) -> None:
+    def _fit_buttons(self, *_: object) -> None:
         chosen = len(self.chosen)
         self.merge.setEnabled(chosen > 1)
         self.pick.setEnabled(chosen > 0)
         found = groups.groups_of(self.session)
-        self.split.setEnabled(
-            chosen == 1 and found is not None and found.vectors is not None
-        )
+        self.split.setEnabled(chosen == 1)
+        self.split_cells.setEnabled(len(self.session.selection) > 0)
         history = None if found is None else found.history
         for one, word, said in (
             (self.undo, "Undo", "" if history is None else history.undoes),
@@ -187,21 +209,31 @@ class ClassList(QWidget):
     def _split(self) -> None:
         """Cluster one class anew, in the background."""
         (name,) = self.chosen
+        rows = self.session.grouping.rows(name)
+        self.context.attempt(self._start_split, rows, name)
+
+    def _split_cells(self) -> None:
+        """Cluster the selected cells anew, in the background."""
+        rows = groups.selected_rows(self.session)
+        self.context.attempt(self._start_split, rows, counted(len(rows), "cell"))
+
+    def _start_split(self, rows: np.ndarray, what: str) -> None:
         session, before = self.session, self.session.grouping
-        vectors = groups.groups_of(session).vectors
+        found, again = groups.groups_of(session), None
+        if found.vectors is None:
+            again = clustering.question_again(session, found, 1.0)
 
         def task(progress: ProgressCallback) -> Grouping:
-            report(progress, 0, 0, f"Splitting {name}")
-            return before.subcluster(before.rows(name), vectors)
+            return clustering.split(before, rows, found, again, progress)
 
         def done(made: Grouping) -> None:
             if session.grouping is not before:
                 session.say("The classes are no longer those that were split.")
                 return
-            parts = len(made.names) - len(before.names) + 1
-            groups.change(session, lambda _: made, f"split {name}")
-            text = f"{name} split into {counted(parts, 'class', 'classes')}."
-            session.say(text if parts > 1 else f"{name} does not fall into parts.")
+            parts = len(set(made.names) - set(before.names))
+            groups.change(session, lambda _: made, f"split {what}")
+            text = f"{what} split into {counted(parts, 'class', 'classes')}."
+            session.say(text if parts > 1 else f"{what} did not fall into parts.")
 
         self.context.jobs.run("Splitting", task, done)
 
@@ -228,6 +260,10 @@ class ClassList(QWidget):
         if item.column() or self._shown is None:
             return
         old, new = self._shown.names[item.row()], item.text().strip()
+        gone = old in hidden.hidden_in(self.session, hidden.CLUSTERS)
+        if (item.checkState() == Qt.CheckState.Unchecked) != gone:
+            hidden.toggle(self.session, old, hidden.CLUSTERS)
+            return
         if new == old or not self.context.attempt(self._rename, old, new):
             with signals_blocked(self.table):
                 item.setText(old)

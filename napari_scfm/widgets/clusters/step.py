@@ -16,6 +16,8 @@ from napari_scfm.viewer import clustering
 from napari_scfm.viewer import grouping as groups
 from napari_scfm.widgets.clusters.asking import Asking
 from napari_scfm.widgets.clusters.classes import ClassList
+from napari_scfm.widgets.clusters.composition import CompositionSection
+from napari_scfm.widgets.clusters.learn import LearnSection
 from napari_scfm.widgets.clusters.markers import MarkerSection
 from napari_scfm.widgets.clusters.scores import ScoresSection
 from napari_scfm.widgets.clusters.types import TypesSection
@@ -44,9 +46,11 @@ class ClustersStep(Step):
         self.asking = Asking()
         self.asking.resolved.connect(self._on_resolved)
         self.types = TypesSection(context)
+        self.learn = LearnSection(context)
         self.scores = ScoresSection(context)
         self.status = hint(EMPTY)
         self.classes = ClassList(context)
+        self.composition = CompositionSection(context)
         self.markers = MarkerSection(context)
         self.neighbourhoods = NeighbourhoodSection(context, self._groupings)
         self.save = button(
@@ -70,7 +74,9 @@ class ClustersStep(Step):
         for part in (
             self.cluster,
             self.types,
+            self.learn,
             self.sorted,
+            self.composition,
             self.scores,
             self.markers,
             self.neighbourhoods,
