@@ -15,6 +15,8 @@ import numpy as np
 from napari_scfm.models.base import CellModel, ModelInfo
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from anndata import AnnData
 
     from napari_scfm.masks.mask import Mask
@@ -68,6 +70,18 @@ class RefinedEmbedding(CellModel):
     ) -> np.ndarray:
         """Return (cells, d) the vectors of cells of the slide."""
         return self.vectors[self.cells.get_indexer(table.obs_names)]
+
+    def impute(
+        self,
+        table: AnnData,
+        genes: Sequence[str],
+        *,
+        mask: Mask | None = None,
+        neighbourhood: int | None = None,
+        progress: ProgressCallback | None = None,
+    ) -> np.ndarray:
+        """Refuse: an embedding predicts no counts."""
+        raise self._cannot("impute")
 
 
 def written_masks(session: Session) -> dict[str, str]:
