@@ -261,19 +261,8 @@ def test_another_slide_takes_the_picture_away(drawn, session, viewer, slide):
     assert not drawn.scatter.isVisible()
 
 
-def test_a_dock_that_floated_draws_its_points_again(drawn, session, qtbot):
+def test_a_dock_that_floats_draws_its_points_and_takes_the_mouse(drawn, session, qtbot):
     frame = drawn.parent()
-    frame.setFloating(True)
-    qtbot.waitUntil(lambda: drawn.window() is frame, timeout=WAIT)
-    assert not drawn.scatter.native.isVisible()
-    QTest.qWait(100)
-    frame.setFloating(False)
-    qtbot.waitUntil(drawn.scatter.native.isVisible, timeout=WAIT)
-    _placed(drawn, qtbot)
-    drawn.scatter.fit()
-    seen = drawn.scatter.canvas.render()
-    page = np.round(255 * np.array(drawn.scatter.canvas.bgcolor.rgb))
-    assert (np.abs(seen[..., :3] - page) > 20).any()
 
     def all_lassoed() -> bool:
         # the window may still be finding its sizes
@@ -281,7 +270,17 @@ def test_a_dock_that_floated_draws_its_points_again(drawn, session, qtbot):
         _drag(drawn, ALL)
         return len(session.selection) == session.n_cells
 
-    qtbot.waitUntil(all_lassoed, timeout=WAIT)
+    for floats in (True, False):
+        session.selection = session.selection[:0]
+        frame.setFloating(floats)
+        qtbot.waitUntil(lambda: drawn.window().isVisible(), timeout=WAIT)
+        assert (drawn.window() is frame) == floats
+        qtbot.waitUntil(drawn.scatter.native.isVisible, timeout=WAIT)
+        _placed(drawn, qtbot)
+        seen = drawn.scatter.canvas.render()
+        page = np.round(255 * np.array(drawn.scatter.canvas.bgcolor.rgb))
+        assert (np.abs(seen[..., :3] - page) > 20).any()
+        qtbot.waitUntil(all_lassoed, timeout=WAIT)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

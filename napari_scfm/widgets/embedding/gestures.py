@@ -60,13 +60,19 @@ class Gestures(QObject):
         self._track: list[np.ndarray] = []
         self._button = 0
         self._under = -1
-        events = scatter.canvas.events
+        scatter.remade.connect(self.listen)
+        self.listen()
+
+    def listen(self) -> None:
+        """Take what is done on the canvas of the scatter."""
+        self._button = 0
+        events = self._scatter.canvas.events
         events.mouse_press.connect(self._on_press)
         events.mouse_move.connect(self._on_move)
         events.mouse_release.connect(self._on_release)
         events.mouse_wheel.connect(self._on_wheel)
         events.mouse_double_click.connect(self._on_double)
-        scatter.native.installEventFilter(self)
+        self._scatter.native.installEventFilter(self)
 
     @property
     def under(self) -> int:

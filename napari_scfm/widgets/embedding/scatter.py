@@ -2,6 +2,8 @@
 
 Selecting draws the selected cells over a dimmed crowd and never uploads the crowd
 again. Where OpenGL is done in software, a crowd that moves is thinned until it rests.
+A canvas belongs to one window; in another one, such as that of a dock that floats, a
+new one is made.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import qtpy
-from qtpy.QtCore import QEvent, QObject, Qt, QTimer
+from qtpy.QtCore import QEvent, QObject, Qt, QTimer, Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 from vispy.gloo import gl
 from vispy.scene import PanZoomCamera, SceneCanvas, visuals
@@ -21,14 +23,11 @@ from napari_scfm.viewer.embedding.density import density
 from napari_scfm.viewer.embedding.order import drawing_order
 from napari_scfm.viewer.session import NO_CELLS, Legend
 from napari_scfm.widgets.embedding.overlay import Overlay
-from napari_scfm.widgets.step import hint
 
 if TYPE_CHECKING:
     from qtpy.QtGui import QHideEvent, QShowEvent
 
     from napari_scfm.figures.furniture import Theme
-
-AWAY = "Dock this panel in napari's window again to see the points."
 
 DIM = 0.2
 """Share of their own colour that points keep while others are selected."""
@@ -58,16 +57,17 @@ class Scatter(QWidget):
         What Qt draws over them.
     crowded
         Draw the density in place of points.
+
+    ``remade`` is emitted after another canvas has taken the place of the one before.
     """
+
+    remade = Signal()
 
     def __init__(self) -> None:
         super().__init__()
         self._home: QWidget | None = None
-        self._away = hint(AWAY)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self._away)
-        self._away.hide()
         self.xy = np.zeros((0, 2), dtype=np.float32)
         self.marked = NO_CELLS
         self.crowded = False
@@ -104,18 +104,30 @@ class Scatter(QWidget):
         self.layout().addWidget(native)
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Draw only in the window of the first time: a GL context belongs to one.
+        """Draw in a canvas of the window that the panel is in now."""
+        super().showEvent(event)
+        if self._home is not None and self.window() is not self._home:
+            self._move_in()
+        self._home = self.window()
+        self.native.show()
+        self._upload()
+
+    def _move_in(self) -> None:
+        """Draw the same in a new canvas: a GL context belongs to one window.
 
         In another, vispy draws with what that window's context does not have.
         """
-        super().showEvent(event)
-        if self._home is None:
-            self._home = self.window()
-        at_home = self.window() is self._home
-        self.native.setVisible(at_home)
-        self._away.setVisible(not at_home)
-        if at_home:
-            self._upload()
+        old, rect, page = self.canvas, self.camera.rect, self.canvas.bgcolor
+        self.native.removeEventFilter(self)
+        self.layout().removeWidget(old.native)
+        old.native.hide()
+        old.close()
+        old.native.deleteLater()
+        ink, self._software = self.overlay.ink, None
+        self._make_canvas()
+        self.canvas.bgcolor, self.camera.rect = page, rect
+        self.overlay.show_ink(ink)
+        self.remade.emit()
 
     def hideEvent(self, event: QHideEvent) -> None:
         """Draw nothing on the way to another window."""
