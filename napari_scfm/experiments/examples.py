@@ -256,8 +256,8 @@ def _said(
     if far.any():
         many = counted(int(far.sum()), "cell is", "cells are")
         notes.append(
-            f"{many} less like any kind than its examples are like one another, and "
-            "so less sure: perhaps of a kind without examples."
+            f"{many} unlike all examples, and so less sure: perhaps of a kind that "
+            "has none."
         )
     return tuple(notes)
 

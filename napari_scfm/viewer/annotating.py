@@ -157,16 +157,20 @@ def annotate(asked: Question, progress: ProgressCallback | None = None) -> ToldG
 
 def _grouping(told: Annotation, asked: Question) -> Grouping:
     """Return types as classes; those that the slide knows have their colours."""
-    made = told.grouping(asked.options.key)
+    return in_known_colours(told.grouping(asked.options.key), asked.colours)
+
+
+def in_known_colours(made: Grouping, known: dict[str, tuple[float, ...]]) -> Grouping:
+    """Return classes in known colours; the others get some that nobody has."""
     colours = made.colours.copy()
-    free = [name for name in made.names if name not in asked.colours]
+    free = [name for name in made.names if name not in known]
     for place, name in enumerate(made.names):
-        if name in asked.colours:
-            colours[place] = asked.colours[name]
-    if asked.colours and free:
+        if name in known:
+            colours[place] = known[name]
+    if known and free:
         from napari_scfm.analysis.groups.colours import unused
 
-        taken = np.array(list(asked.colours.values()), dtype=np.float32)
+        taken = np.array(list(known.values()), dtype=np.float32)
         own = [name for name in free if name != "unknown"]
         for name, colour in zip(own, unused(taken, len(own)), strict=True):
             colours[made.names.index(name)] = colour

@@ -27,10 +27,11 @@ from napari_scfm.experiments.provenance import provenance
 from napari_scfm.models.base import ModelInfo
 from napari_scfm.progress import report
 from napari_scfm.viewer import grouping as groups
-from napari_scfm.viewer.annotating import slide_mask
+from napari_scfm.viewer.annotating import in_known_colours, slide_mask
 from napari_scfm.viewer.embedding.crowd import Crowd
 from napari_scfm.viewer.embedding.picture import asked_of, first_picture
 from napari_scfm.viewer.embedding.store import store_of
+from napari_scfm.viewer.kinds import kinds_of as known_types
 from napari_scfm.viewer.refined import (
     RefinedEmbedding,
     embedding_model,
@@ -79,6 +80,8 @@ class Question:
         Kind -> names of its examples.
     threshold, seed
         See :func:`napari_scfm.experiments.examples.learn_examples`.
+    colours
+        Kind -> RGBA, of the types that the slide knows already.
     """
 
     asked: Asked
@@ -87,6 +90,7 @@ class Question:
     kinds: dict[str, tuple[str, ...]]
     threshold: float = THRESHOLD
     seed: int = 0
+    colours: dict[str, tuple[float, ...]] = field(default_factory=dict)
 
 
 @dataclass(eq=False)
@@ -237,8 +241,16 @@ def question_of(
         )
     base = embedding_model(session)
     asked = replace(asked_of(session, whole=True, counts=True), model=base)
-    written = written_masks(session)
-    return Question(asked, store_of(session), written, kinds, threshold, seed)
+    types = known_types(session)
+    return Question(
+        asked,
+        store_of(session),
+        written_masks(session),
+        kinds,
+        threshold,
+        seed,
+        {} if types is None else dict(types.entries),
+    )
 
 
 def learn(asked: Question, progress: ProgressCallback | None = None) -> LearnedGroups:
@@ -265,8 +277,9 @@ def learn(asked: Question, progress: ProgressCallback | None = None) -> LearnedG
         progress=progress,
     )
     name = refined_name(learned.of)
+    told = in_known_colours(learned.told.grouping(learned.key), asked.colours)
     return LearnedGroups(
-        GroupingHistory(learned.told.grouping(learned.key)),
+        GroupingHistory(told),
         name,
         _about(asked, learned),
         vectors=learned.vectors,
