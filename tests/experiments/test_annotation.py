@@ -11,6 +11,7 @@ from napari_scfm.experiments.annotation import (
     AnnotationOptions,
     annotate_slide,
     known_types,
+    label_columns,
     read_labelled,
     store_annotation,
 )
@@ -52,6 +53,24 @@ def test_single_cells_without_places_are_one_bag(parts, tmp_path):
     assert any("without coordinates" in note for note in notes)
     with pytest.raises(SpecError, match=r"no labels 'kind'.*cell_type"):
         read_labelled(tmp_path / "sc.h5ad", list(parts[0].var_names), "kind")
+
+
+def test_the_columns_that_label_cells_are_offered(parts, tmp_path):
+    table = parts[1].copy()
+    table.obs["cluster"] = np.arange(table.n_obs) % 4
+    table.obs["area"] = np.arange(table.n_obs) % 3 + 0.5
+    table.obs["my_annotation"] = np.where(np.arange(table.n_obs) % 2, "a", "b")
+    table.write_h5ad(tmp_path / "some.h5ad")
+    found = label_columns(tmp_path / "some.h5ad")
+    assert found[:2] == ["cell_type", "my_annotation"]
+    assert "cluster" in found
+    assert not {"area", "fov", "cell_id", "label"} & set(found)
+    table.obs = table.obs[["area"]]
+    table.write_h5ad(tmp_path / "none.h5ad")
+    with pytest.raises(SpecError, match=r"No column of none\.h5ad labels its cells"):
+        label_columns(tmp_path / "none.h5ad")
+    with pytest.raises(SpecError, match=r"is no \.h5ad file"):
+        label_columns(tmp_path / "absent.h5ad")
 
 
 def test_types_are_told_and_stored_with_their_origin(parts, reference, tmp_path):

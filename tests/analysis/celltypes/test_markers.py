@@ -15,6 +15,7 @@ from napari_scfm.analysis.celltypes.marker_scores import (
     marker_scores,
 )
 from napari_scfm.errors import SpecError
+from napari_scfm.masks.mask import Mask
 
 
 def test_csv_and_json_say_the_same(tmp_path):
@@ -97,6 +98,36 @@ def test_scores_are_the_mean_z_less_that_of_the_controls(cells):
     full = depth.ravel() > 0
     expected = (z[:, :2].mean(1) - z[:, 2]) * np.sqrt(2)
     np.testing.assert_allclose(found[full, 0], expected[full], atol=2e-5)
+
+
+def test_hidden_markers_do_not_speak(cells, markers):
+    rng = np.random.default_rng(0)
+    hidden = rng.random(cells.shape) < 0.3
+    hidden[:5, :4] = True  # every marker of alpha
+    hidden[7] = True
+    mask = Mask(hidden, cells.obs_names, cells.var_names)
+    told = scfm.annotate(cells, by="markers", markers=markers, mask=mask)
+    changed = cells.copy()
+    dense = cells.X.toarray()
+    dense[hidden] += 9
+    changed.X = sparse.csr_matrix(dense)
+    again = scfm.annotate(changed, by="markers", markers=markers, mask=mask)
+    np.testing.assert_array_equal(told.scores, again.scores)
+    assert np.isnan(told.scores[:5, 0]).all()
+    assert (told.shares[:5, 0] == 0).all()
+    assert "alpha" not in set(told.labels[:5])
+    assert told.labels[7] == "unknown"
+    assert told.agreement(cells.obs["cell_type"]).scores["accuracy_told"] > 0.85
+
+
+def test_a_mask_that_hides_nothing_changes_nothing(cells, markers):
+    columns = marker_columns(cells.var, markers).columns
+    nothing = sparse.csr_array(cells.shape, dtype=bool)
+    np.testing.assert_allclose(
+        marker_scores(cells.X, columns, hidden=nothing),
+        marker_scores(cells.X, columns),
+        atol=1e-5,
+    )
 
 
 def test_depth_alone_says_nothing(cells, markers):

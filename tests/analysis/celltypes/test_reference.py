@@ -11,6 +11,7 @@ from sklearn.neighbors import KNeighborsClassifier
 import napari_scfm as scfm
 from napari_scfm.analysis.celltypes.voting import vote
 from napari_scfm.errors import ModelError, SpecError
+from napari_scfm.masks.mask import Mask
 
 
 def test_votes_are_those_of_scikit_learn():
@@ -126,6 +127,71 @@ def test_hidden_counts_do_not_reach_a_type(cells, labelled):
     cells.X = changed
     again = scfm.annotate(cells, by="reference", reference=labelled, mask=mask)
     np.testing.assert_array_equal(first.scores, again.scores)
+
+
+def changed_where(cells, mask, rng):
+    """Return the cells with other counts where the mask hides them."""
+    other = cells.copy()
+    dense = cells.X.toarray()
+    hidden = mask.dense()
+    dense[hidden] = rng.integers(0, 40, int(hidden.sum()))
+    other.X = sparse.csr_matrix(dense)
+    return other
+
+
+@pytest.mark.parametrize("share", [0.2, 0.6])
+def test_scattered_hidden_counts_are_not_read(cells, labelled, share):
+    rng = np.random.default_rng(0)
+    mask = Mask(rng.random(cells.shape) < share, cells.obs_names, cells.var_names)
+    other = changed_where(cells, mask, rng)
+    first = scfm.annotate(cells, by="reference", reference=labelled, mask=mask)
+    again = scfm.annotate(other, by="reference", reference=labelled, mask=mask)
+    np.testing.assert_array_equal(first.scores, again.scores)
+    # as zeros they would have told fewer cells right
+    seen = cells.copy()
+    seen.X = mask.visible(cells)
+    zeros = scfm.annotate(seen, by="reference", reference=labelled)
+    right = first.agreement(cells.obs["cell_type"]).scores["accuracy"]
+    assert right >= zeros.agreement(cells.obs["cell_type"]).scores["accuracy"]
+    assert right > 0.8
+
+
+def test_a_cell_that_is_hidden_whole_is_told_nothing(cells, labelled):
+    mask = scfm.mask_cells(cells, list(cells.obs_names[:4]))
+    told = scfm.annotate(cells, by="reference", reference=labelled, mask=mask)
+    assert list(told.labels[:4]) == ["unknown"] * 4
+    assert told.told[4:].all()
+
+
+def test_a_hidden_cell_does_not_find_itself_in_the_reference(labelled):
+    mask = scfm.mask_genes(labelled, ["g00", "g11"])
+    wrong = labelled.copy()
+    types = wrong.obs["cell_type"].astype(object).to_numpy()
+    first = types[0]
+    types[0] = "beta" if first != "beta" else "alpha"
+    wrong.obs["cell_type"] = types
+    other = changed_where(labelled, mask, np.random.default_rng(1))
+    for cells in (labelled, other):
+        told = scfm.annotate(cells, by="reference", reference=wrong, k=1, mask=mask)
+        assert told.labels[0] == first
+
+
+def test_visible_genes_place_a_cell_as_all_of_them_do():
+    """With nothing hidden the place is the projection; of a cell on the axes always."""
+    from napari_scfm.analysis.celltypes.filled import Axes, placed
+
+    rng = np.random.default_rng(0)
+    axes = np.linalg.qr(rng.normal(size=(12, 3)))[0]
+    truth = rng.normal(size=(6, 3)) * 5
+    values = sparse.csr_array(truth @ axes.T)
+    made = Axes(np.zeros(12), np.ones(12), axes, np.full(3, 25.0), 75.0)
+    assert made.noise == 0
+    none = sparse.csr_array(values.shape, dtype=bool)
+    np.testing.assert_allclose(placed(values, none, made), truth, atol=1e-6)
+    hidden = rng.random(values.shape) < 0.4
+    seen = sparse.csr_array(np.where(hidden, 0, values.toarray()))
+    found = placed(seen, sparse.csr_array(hidden), made)
+    np.testing.assert_allclose(found, truth, atol=1e-4)
 
 
 @pytest.mark.parametrize(

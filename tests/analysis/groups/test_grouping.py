@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -229,6 +231,19 @@ def test_more_classes_than_colours_repeat_them():
     made = Grouping.of("cluster", np.arange(300))
     assert len(set(colours_of(made).values())) == 256
     assert made.assign([0], "new").names[-1] == "new"
+
+
+def test_confidence_goes_with_the_cells_until_a_hand_moves_them():
+    sure = np.array([0.9, 0.8, 0.7, 0.6], dtype=np.float32)
+    made = replace(Grouping.of("k", [0, 1, 1, 2], list("abc")), confidence=sure)
+    other = made.rename("a", "x").merge(["b", "c"])
+    np.testing.assert_array_equal(other.confidence, sure)
+    moved = other.assign([1], "x")
+    np.testing.assert_allclose(moved.confidence, [0.9, np.nan, 0.7, 0.6])
+    assert moved != replace(moved, confidence=None)
+    assert moved == replace(moved)
+    with pytest.raises(ScfmError, match="2 confidences of 4 cells"):
+        replace(made, confidence=sure[:2])
 
 
 def test_faults_are_named_together():

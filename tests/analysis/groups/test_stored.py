@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import anndata as ad
 import numpy as np
 import pandas as pd
@@ -42,6 +44,17 @@ def test_a_file_comes_back_as_it_was(tmp_path):
     assert Grouping.from_obs(found, "kind") == made
     assert list(found.obs["kind"].cat.categories) == ["b", "a"]
     assert list(found.uns["kind_colors"]) == ["#e69f00", "#009e73"]
+
+
+def test_confidence_is_a_column_beside(tmp_path):
+    sure = np.array([0.5, np.nan, 1], dtype=np.float32)
+    made = replace(Grouping.of("kind", [0, 1, 1], list("ab")), confidence=sure)
+    table = ad.AnnData(np.zeros((3, 1), np.float32))
+    made.to_obs(table)
+    table.write_h5ad(tmp_path / "t.h5ad")
+    back = ad.read_h5ad(tmp_path / "t.h5ad")
+    np.testing.assert_array_equal(back.obs["kind_confidence"], sure)
+    assert Grouping.from_obs(back, "kind") == made
 
 
 def test_colours_of_others_are_kept_and_missing_ones_filled():
