@@ -124,6 +124,11 @@ def hidden_in(session: Session, of: str) -> frozenset[str]:
     return session.hidden_classes if sorted_by(session) == of else frozenset()
 
 
+def named_in(session: Session, of: str) -> frozenset[str]:
+    """Return the names of the hidden classes of a way of sorting, for a legend."""
+    return hidden_in(session, of) - {NO_CLASS}
+
+
 def hidden_here(session: Session) -> np.ndarray:
     """Return (cells,) whether each cell of the FOV on show is in a hidden class."""
     if session.fov is None or not session.hidden_classes:

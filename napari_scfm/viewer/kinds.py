@@ -19,11 +19,13 @@ from napari_scfm.analysis.groups.stored import palette
 if TYPE_CHECKING:
     from anndata import AnnData
 
+    from napari_scfm.slides.slide import Slide
     from napari_scfm.viewer.session import Legend, Session
 
 Entries = tuple[tuple[str, tuple[float, ...]], ...]
 
 _PART = "kinds"
+_NONE = (0.6, 0.6, 0.6, 1.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +58,11 @@ class Kinds:
         names = [str(name) for name in found.categories]
         places = pd.Index(list(self.names), dtype=object).get_indexer(names)
         return np.append(places, -1)[np.asarray(found.codes)]
+
+    def palette(self, names: tuple[str, ...]) -> np.ndarray:
+        """Return (n, 4) RGBA of some of them by name; grey for what is none."""
+        places = pd.Index(list(self.names), dtype=object).get_indexer(list(names))
+        return np.vstack([self.colours, _NONE])[places]
 
     @property
     def entries(self) -> Entries:
@@ -92,11 +99,17 @@ def kinds_of(
         known = {}
         session.parts[_PART] = (slide, known)
     if column not in known:
-        obs = slide.obs
-        stored = table.uns.get(keys.colours(column), [])
-        whole = obs[column] if column in obs else table.obs[column]
-        known[column] = _read(column, whole, stored)
+        known[column] = read_kinds(slide, table, column)
     return known[column]
+
+
+def read_kinds(slide: Slide, table: AnnData, column: str) -> Kinds | None:
+    """Return the kinds of a slide; None where some of its cells have no such column."""
+    if column not in table.obs:
+        return None
+    obs = slide.obs
+    whole = obs[column] if column in obs else table.obs[column]
+    return _read(column, whole, table.uns.get(keys.colours(column), []))
 
 
 def _read(column: str, values: pd.Series, stored: object) -> Kinds:

@@ -32,7 +32,7 @@ from napari_scfm.viewer.colouring import (
     value_rgba,
     veiled,
 )
-from napari_scfm.viewer.hidden import hidden_here, hidden_in, note
+from napari_scfm.viewer.hidden import hidden_here, named_in, note
 from napari_scfm.viewer.kinds import entries_of, kinds_of, sizes_of
 from napari_scfm.viewer.session import Comparison, Legend
 
@@ -93,7 +93,7 @@ def look(session: Session) -> Look:
     if session.hidden_classes:
         legend = seen.legend
         seen.legend = replace(
-            legend, hidden=hidden_in(session, legend.of), veil=note(session)
+            legend, hidden=named_in(session, legend.of), veil=note(session)
         )
     return seen
 
@@ -204,7 +204,15 @@ def _by_type(session: Session) -> Look:
     rgba = category_rgba(codes, len(kinds.names), kinds.colours)
     legend = Legend("Cell type", categories=kinds.entries, of="type")
     sizes = sizes_of(codes, legend)
-    return Look(rgba, replace(legend, sizes=sizes, whole=kinds.sizes))
+    chosen = _chosen(session, codes, legend)
+    return Look(rgba, replace(legend, sizes=sizes, whole=kinds.sizes, chosen=chosen))
+
+
+def _chosen(session: Session, codes: np.ndarray, legend: Legend) -> tuple[int, ...]:
+    """Return how many selected cells each category has; empty for no selection."""
+    if not len(session.selection):
+        return ()
+    return sizes_of(codes[session.selection], legend)
 
 
 def _by_counts(session: Session) -> Look:
@@ -230,7 +238,8 @@ def _by_clusters(session: Session) -> Look:
     legend = Legend(made.title, categories=entries, note=note, of="clusters")
     whole = () if made.grouping is None else tuple(made.grouping.sizes.tolist())
     sizes = sizes_of(codes, legend)
-    return Look(rgba, replace(legend, sizes=sizes, whole=whole))
+    chosen = _chosen(session, codes, legend)
+    return Look(rgba, replace(legend, sizes=sizes, whole=whole, chosen=chosen))
 
 
 def hover_base(session: Session) -> pd.DataFrame:

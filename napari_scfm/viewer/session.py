@@ -61,6 +61,8 @@ class Legend:
         How many of the cells that are shown each category has.
     whole
         The same of the slide's cells, where not all of them are shown.
+    chosen
+        How many selected cells each category has; empty where none is selected.
     hidden
         Names of the categories that are hidden.
     veil
@@ -75,6 +77,7 @@ class Legend:
     of: str = ""
     sizes: tuple[int, ...] = field(default=(), compare=False)
     whole: tuple[int, ...] = field(default=(), compare=False)
+    chosen: tuple[int, ...] = field(default=(), compare=False)
     hidden: frozenset[str] = frozenset()
     veil: str = ""
 

@@ -183,10 +183,9 @@ class LegendView(QWidget):
         painter.end()
 
     def _draw_class(self, painter: QPainter, place: int, spot: QRectF) -> None:
-        """Draw a class: an empty square for a hidden one, pale for one not here."""
+        """Draw a class: hidden ones empty, those not here pale, selected ones bold."""
         (name, colour), legend = self._legend.categories[place], self._legend
-        line, metrics = self._line(), self.fontMetrics()
-        ink = self.palette().windowText().color()
+        line, ink = self._line(), self.palette().windowText().color()
         if self.clickable and (place == self._under or self._focused(place)):
             self._draw_under(painter, spot, self._focused(place))
         square = QRectF(spot.x() + 1, spot.y() + 2, line - 6, line - 6)
@@ -201,10 +200,15 @@ class LegendView(QWidget):
             ink.setAlphaF(0.5)
         painter.setPen(ink)
         room = int(spot.width()) - line - 2
+        font = QFont(self.font())
+        font.setBold(bool(legend.chosen) and legend.chosen[place] > 0)
+        painter.setFont(font)
+        metrics = painter.fontMetrics()
         text = metrics.elidedText(name, Qt.TextElideMode.ElideRight, room)
         painter.drawText(
             int(spot.x()) + line, int(spot.y()) + metrics.ascent() + 1, text
         )
+        painter.setFont(self.font())
 
     def _focused(self, place: int) -> bool:
         return self.hasFocus() and place == self._at
@@ -356,6 +360,8 @@ class LegendView(QWidget):
         found = [name]
         if legend.sizes:
             found.append(f"{legend.sizes[place]:,} cells{_where(legend, place)}")
+        if legend.chosen:
+            found.append(f"{legend.chosen[place]:,} of them selected")
         if self.clickable:
             act = "show it again" if name in legend.hidden else "hide it"
             found.append(HOW.format(act=act))

@@ -25,6 +25,7 @@ from napari_scfm.experiments.attention.asked import (
 from napari_scfm.experiments.attention.sending import of_pair_only, senders_of
 from napari_scfm.progress import report
 from napari_scfm.viewer.colouring import category_rgba
+from napari_scfm.viewer.kinds import read_kinds
 from napari_scfm.viewer.session import Stream
 from napari_scfm.viewer.tasks import about_of
 
@@ -89,7 +90,7 @@ def attention_stream(
         fields[asked.direction],
         about=_about(work, asked, kinds, reads, refused),
         kinds=kinds.names,
-        palette=category_rgba(np.arange(len(kinds.names)), len(kinds.names)),
+        palette=_palette(work, kinds),
         codes=kinds.codes,
         fields=fields,
         whole=fields,
@@ -100,6 +101,14 @@ def attention_stream(
         senders=senders_of(attention, kinds, asked, positions(work)),
     )
     return relooked(stream, look)
+
+
+def _palette(work: Work, kinds: Kinds) -> np.ndarray:
+    """Return (kinds, 4) the colours that kinds have on the tissue."""
+    known = read_kinds(work.slide, work.fov.table, kinds.source)
+    if known is None:
+        return category_rgba(np.arange(len(kinds.names)), len(kinds.names))
+    return known.palette(kinds.names)
 
 
 def positions(work: Work) -> np.ndarray:

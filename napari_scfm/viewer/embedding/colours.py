@@ -23,7 +23,7 @@ from napari_scfm.viewer.hidden import (
     FOV,
     TYPE,
     hidden_among,
-    hidden_in,
+    named_in,
     note,
 )
 from napari_scfm.viewer.kinds import entries_of, kinds_of, sizes_of
@@ -126,7 +126,7 @@ def paint_of(session: Session, crowd: Crowd, by: str = TISSUE) -> Paint:
         paint.rgba = np.tile(np.array([*_PLAIN, 1.0], "f4"), (len(crowd), 1))
     paint.rgba = np.where(paint.hidden[:, None], GHOST, paint.rgba)
     legend = paint.legend
-    hidden, veil = hidden_in(session, legend.of), note(session)
+    hidden, veil = named_in(session, legend.of), note(session)
     paint.legend = replace(legend, hidden=hidden, veil=veil)
     return paint
 
