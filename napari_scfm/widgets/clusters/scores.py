@@ -90,6 +90,7 @@ class ScoresSection(Section):
         events = self.session.events
         for signal in (events.slide, events.fov, events.grouping):
             context.listen(signal, self.refresh)
+        self.head.toggled.connect(self.refresh)
         self._show(None)
         self.refresh()
 
@@ -111,6 +112,8 @@ class ScoresSection(Section):
         match, slide = self.match, self.session.slide
         if match is None or match.grouping is grouping:
             return
+        if not self.head.isChecked():
+            return  # compared when somebody looks
         gone = grouping is None or len(grouping.labels) != len(match.known)
         if gone or match.column not in slide.obs:
             self._show(None)
