@@ -65,6 +65,24 @@ def on_fov(made: Comparison, fov: FieldOfView) -> Comparison | None:
     return other if other.model == made.model else by_model(other, made.model)
 
 
+def guessed_cells(
+    made: Comparison, gene: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """Return the cells of all FOVs in which a gene was predicted.
+
+    Returns
+    -------
+    Names of the cells, the model's prediction and the truth, counts; None where the
+    result is not at hand or the gene was not hidden.
+    """
+    result = made.result
+    if result is None or gene not in result.genes:
+        return None
+    at = np.flatnonzero(np.asarray(result.columns) == list(result.genes).index(gene))
+    names = np.asarray(result.cells)[result.rows[at]]
+    return names, result.prediction(made.model)[at], np.asarray(result.truth_values)[at]
+
+
 def by_model(made: Comparison, name: str) -> Comparison:
     """Return a comparison with another model's prediction on show."""
     shape, at = made.truth.shape, made.at

@@ -9,8 +9,12 @@ import pytest
 
 from napari_scfm.analysis.groups.grouping import Grouping
 from napari_scfm.errors import ModelError, SlideError
+from napari_scfm.experiments.run import run_experiment
+from napari_scfm.experiments.spec import ExperimentSpec
 from napari_scfm.masks.spec import MaskSpec
 from napari_scfm.models.base import CellModel, ModelInfo
+from napari_scfm.viewer.colouring import UNKNOWN
+from napari_scfm.viewer.compared import comparison_from
 from napari_scfm.viewer.embedding import figure, selecting
 from napari_scfm.viewer.embedding.colours import Paint, choices, paint_of
 from napari_scfm.viewer.embedding.crowd import Crowd
@@ -238,3 +242,31 @@ def test_the_selection_of_the_tissue_is_that_of_the_picture(viewer, session, pic
     show_fov(viewer, "F003")
     pick(session, np.array([0, 6]))
     assert set(selecting.selected(session, picture)) == {21, 27}
+
+
+def test_the_prediction_of_all_fields_of_view_that_were_predicted_is_painted(session):
+    first, second = session.slide.fovs[:2]
+    table = session.slide.table
+    gene = str(session.fov.table.var_names[0])
+    spec = ExperimentSpec(
+        model="gene-mean",
+        mask=MaskSpec(genes=(gene,)),
+        baselines=(),
+        fovs=(first, second),
+    )
+    some = table[table.obs["fov"].isin([first, second])].copy()
+    result = run_experiment(some, spec)
+    session.comparison = comparison_from(result, session.fov, {})
+    session.gene, session.colour_by = gene, "gene"
+    crowd = Crowd.of_slide(session.slide)
+    where = np.isin(crowd.codes, [0, 1])
+    for by in ("prediction", "error"):
+        paint = paint_of(session, crowd, by)
+        np.testing.assert_array_equal(np.isfinite(paint.values), where)
+        assert "grey: not predicted" in paint.legend.note
+        grey = (paint.rgba == UNKNOWN).all(axis=1)
+        np.testing.assert_array_equal(~grey, where)
+    far = np.flatnonzero(crowd.codes == 1)
+    truth = crowd.counts(gene)[far]
+    guess = paint_of(session, crowd, "prediction").values[far]
+    np.testing.assert_allclose(paint.values[far], guess - truth, rtol=1e-5)

@@ -18,6 +18,7 @@ from napari_scfm.figures.palette import DIVERGING, categorical
 from napari_scfm.viewer.cells import totals
 from napari_scfm.viewer.colouring import GHOST, UNKNOWN, auto_limits, value_rgba
 from napari_scfm.viewer.compare import error_reach
+from napari_scfm.viewer.compared import guessed_cells
 from napari_scfm.viewer.hidden import (
     COLUMN,
     FOV,
@@ -55,6 +56,7 @@ MOST = 60
 _PLAIN = (0.7, 0.7, 0.7)
 _APART = (keys.FOV, keys.CELL_ID, keys.LABEL, keys.CELL_TYPE)
 _ELSEWHERE = "grey: other fields of view"
+_UNGUESSED = "grey: not predicted"
 
 
 @dataclass(eq=False)
@@ -210,9 +212,28 @@ def _guess(session: Session, crowd: Crowd, by: str) -> Paint:
         rgba = value_rgba(guess, limits, colormap)
         title = f"{session.gene} error, {unit}"
         legend = Legend(title, limits, colormap, note=note)
-    paint = _here(session, crowd, rgba, legend)
+    paint = _here(session, crowd, rgba, replace(legend, note=""))
     paint.values = _placed(session, crowd, guess, np.nan)
+    _guess_elsewhere(session, crowd, paint, by)
+    left = f"{note}; {_UNGUESSED}" if np.isnan(paint.values).any() else note
+    paint.legend = replace(legend, note=left)
     return paint
+
+
+def _guess_elsewhere(session: Session, crowd: Crowd, paint: Paint, by: str) -> None:
+    """Add what was predicted in other fields of view."""
+    told = guessed_cells(session.comparison, session.gene)
+    if told is None:
+        return
+    names, guess, truth = told
+    rows = crowd.table.obs_names.get_indexer(names)
+    far = (rows >= 0) & (crowd.places(session.fov)[rows] < 0)
+    values = scaled(session, guess[far].astype(np.float64))
+    if by == ERROR:
+        values = values - scaled(session, truth[far])
+    limits, colormap = paint.legend.limits, paint.legend.colormap
+    paint.values[rows[far]] = values
+    paint.rgba[rows[far]] = value_rgba(values, limits, colormap)
 
 
 def _column(session: Session, crowd: Crowd, name: str) -> Paint:
