@@ -1,7 +1,8 @@
-"""``annotate``: cell types by a trained model, a labelled reference or marker lists."""
+"""``annotate``: cell types by a model, a reference, marker lists or a few examples."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,9 +15,11 @@ from napari_scfm.errors import ScfmError, named
 
 if TYPE_CHECKING:
     import numpy as np
+    from anndata import AnnData
 
     from napari_scfm.analysis.celltypes.agreement import Agreement
     from napari_scfm.analysis.celltypes.annotation import Annotation
+    from napari_scfm.experiments.annotation import AnnotationOptions
 
 HEAD = "head"
 PRINTED = [
@@ -33,7 +36,8 @@ def annotate(
         typer.Option(
             metavar="WAY",
             help="head (a model trained with `train --objective annotate`), reference "
-            "(the nearest cells of a labelled .h5ad vote) or markers (lists of genes).",
+            "(the nearest cells of a labelled .h5ad vote), markers (lists of genes) or "
+            "examples (a few cells of the slide itself).",
         ),
     ] = HEAD,
     model: Annotated[
@@ -41,7 +45,8 @@ def annotate(
         typer.Option(
             metavar="M",
             help="The trained model; for a reference the model in whose embedding "
-            "cells are near, default: pca of the shared genes.",
+            "cells are near, default: pca of the shared genes; for examples the model "
+            "whose embedding is refined, default: pca.",
             show_default=False,
         ),
     ] = "",
@@ -62,21 +67,33 @@ def annotate(
             show_default=False,
         ),
     ] = None,
+    examples: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.csv",
+            help="Cells of known kind, columns cell (as in obs_names) and kind.",
+            show_default=False,
+        ),
+    ] = None,
     k: Annotated[
         int, typer.Option("-k", min=1, metavar="K", help="Reference cells that vote.")
     ] = 5,
     threshold: Annotated[
-        float,
+        float | None,
         typer.Option(
-            min=0.0, max=1.0, metavar="C", help="Less confident cells are unknown."
+            min=0.0,
+            max=1.0,
+            metavar="C",
+            help="Less confident cells are unknown; default: 0, by examples 0.5.",
+            show_default=False,
         ),
-    ] = 0.0,
+    ] = None,
     key: Annotated[
         str,
         typer.Option(
             metavar="COLUMN",
             help="Column of obs to write; default: <model>_cell_type, "
-            "reference_cell_type or markers_cell_type.",
+            "reference_cell_type, markers_cell_type or examples_cell_type.",
             show_default=False,
         ),
     ] = "",
@@ -119,16 +136,16 @@ def annotate(
     -o typed.h5ad
     """
     from napari_scfm.analysis.annotate import BY
-    from napari_scfm.cli.bar import progress_bar
-    from napari_scfm.experiments.annotation import (
-        AnnotationOptions,
-        annotate_slide,
-        known_types,
-        store_annotation,
-    )
+    from napari_scfm.experiments.annotation import AnnotationOptions
 
+    where = Where(path, out, fov, key, truth, confusion)
+    if by == "examples" or examples:
+        file = _check_examples(by, (reference, markers, examples), names)
+        by_examples(where, file, model, threshold, (device, precision))
+        return
     if by not in BY:
-        raise ScfmError(f"Types are told by {named(BY)}, not by {by!r}.", "Choose one.")
+        ways = named([*BY, "examples"])
+        raise ScfmError(f"Types are told by {ways}, not by {by!r}.", "Choose one.")
     options = AnnotationOptions(
         by,
         model,
@@ -136,26 +153,129 @@ def annotate(
         labels,
         markers or "",
         k,
-        threshold,
+        threshold or 0.0,
         names or "",
     )
-    check_csv(confusion)
-    table = loaded_table(path, fov, out)
-    known = known_types(table, truth, options.names)
-    if confusion and known is None:
+    by_files(where, options, (device, precision))
+
+
+@dataclass(frozen=True)
+class Where:
+    """What is read and written: the options of :func:`annotate` of these names."""
+
+    path: Path
+    out: Path
+    fov: str
+    key: str
+    truth: str
+    confusion: Path | None
+
+
+def _check_examples(
+    by: str, ways: tuple[Path | None, Path | None, Path | None], names: Path | None
+) -> Path:
+    """Return the file of examples; refuse files that would not be read.
+
+    Raises
+    ------
+    ScfmError
+        With all problems.
+    """
+    reference, markers, examples = ways
+    found = []
+    if by != "examples":
+        found.append(f"Examples are given, but types are told by {by}.")
+    if examples is None:
+        found.append("Telling types by examples needs a file of examples.")
+    others = {"reference": reference, "markers": markers, "names": names}
+    given = [name for name, path in others.items() if path and by == "examples"]
+    found += [f"Examples need no {name}, but it is given." for name in given]
+    if found or examples is None:
+        raise ScfmError(found[0], "Correct the command.", found)
+    return examples
+
+
+def by_files(where: Where, options: AnnotationOptions, device: tuple[str, str]) -> None:
+    """Tell types by a model, a reference or marker lists; score known ones."""
+    from napari_scfm.cli.bar import progress_bar
+    from napari_scfm.experiments.annotation import annotate_slide, store_annotation
+
+    table, known = _read(where, options.names)
+    with progress_bar("Annotating") as progress:
+        told = annotate_slide(
+            table, options, device=device[0], precision=device[1], progress=progress
+        )
+    found = print_told(told, known)
+    column = store_annotation(table, told, options, where.key, found)
+    _write(where, table, found, f"obs['{column}'], obs['{column}_confidence']")
+
+
+def _read(
+    where: Where, names: str | Path = ""
+) -> tuple[AnnData, tuple[str, np.ndarray] | None]:
+    """Return the table and what is known of its types.
+
+    Raises
+    ------
+    ScfmError
+        If a confusion is to be written and no type is known.
+    """
+    from napari_scfm.experiments.annotation import known_types
+
+    check_csv(where.confusion)
+    table = loaded_table(where.path, where.fov, where.out)
+    known = known_types(table, where.truth, names)
+    if where.confusion and known is None:
         raise ScfmError(
             "No cell has a known type, so there is no confusion to write.",
             "Name the column of known types with --truth.",
         )
-    with progress_bar("Annotating") as progress:
-        told = annotate_slide(
-            table, options, device=device, precision=precision, progress=progress
-        )
-    found = print_told(told, known)
-    column = store_annotation(table, told, options, key, found)
-    if confusion and found is not None:
-        write_confusion(found, confusion)
-    write_table(table, out, f"obs['{column}'], obs['{column}_confidence']")
+    return table, known
+
+
+def _write(where: Where, table: AnnData, found: Agreement | None, what: str) -> None:
+    if where.confusion and found is not None:
+        write_confusion(found, where.confusion)
+    write_table(table, where.out, what)
+
+
+def by_examples(
+    where: Where,
+    examples: Path,
+    model: str,
+    threshold: float | None,
+    device: tuple[str, str],
+) -> None:
+    """Learn kinds from a few cells, tell all others, score those that are known."""
+    from napari_scfm.cli.bar import progress_bar
+    from napari_scfm.experiments.examples import (
+        PCA,
+        THRESHOLD,
+        learn_examples,
+        read_examples,
+        store_learned,
+    )
+
+    table, known = _read(where)
+    rows = read_examples(examples, table)
+    if known is not None:
+        truth = known[1].copy()
+        for some in rows.values():
+            truth[some] = None
+        known = known[0], truth
+        typer.echo("The examples themselves are not scored.", err=True)
+    least = THRESHOLD if threshold is None else threshold
+    made = None
+    if model not in ("", PCA):
+        from napari_scfm.models.hub import load_model
+
+        made = load_model(model, device[0], precision=device[1])
+    with progress_bar("Learning") as progress:
+        learned = learn_examples(made, table, rows, threshold=least, progress=progress)
+    found = print_told(learned.told, known)
+    column = store_learned(table, learned, where.key)
+    said = f"obs['{column}'], obs['{column}_confidence']"
+    _write(where, table, found, f"{said}, obsm['{learned.embedding_key}']")
 
 
 def print_told(

@@ -117,3 +117,28 @@ def test_what_is_refused(cli, sample, tmp_path, words, said):
     assert ended.status == 1
     assert said in ended.err
     assert not list(tmp_path.iterdir())
+
+
+def test_by_a_few_examples(cli, sample, tmp_path):
+    table = scfm.read_slide(sample).fov("F004").table
+    lines = ["cell,kind"]
+    for kind, cells in table.obs.groupby("cell_type", observed=True):
+        lines += [f"{name},{kind}" for name in cells.index[:4] if len(cells) > 8]
+    (tmp_path / "examples.csv").write_text("\n".join(lines))
+    out = tmp_path / "typed.h5ad"
+    words = ("--by", "examples", "--examples", tmp_path / "examples.csv")
+    ended = cli("annotate", sample, "--fov", "F004", *words, "-o", out)
+    assert ended.status == 0, ended.err
+    assert f"{len(lines) - 1} cells without a known type are left out" in ended.out
+    typed = ad.read_h5ad(out)
+    told = typed.obs["examples_cell_type"].astype(str)
+    assert (told == typed.obs["cell_type"].astype(str)).mean() > 0.6
+    assert len(typed.obsm["X_pca_refined"]) == typed.n_obs
+
+
+def test_examples_need_their_file_and_no_other(cli, sample, labelled, tmp_path):
+    out = ("-o", tmp_path / "typed.h5ad")
+    ended = cli("annotate", sample, "--by", "examples", "--reference", labelled, *out)
+    assert ended.status == 1
+    assert "needs a file of examples" in ended.err
+    assert "Examples need no reference" in ended.err
