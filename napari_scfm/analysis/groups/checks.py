@@ -85,3 +85,10 @@ def rows_of(cells: ArrayLike, n: int) -> NDArray[np.intp]:
             "Give rows of the slide's table.",
         )
     return rows
+
+
+def alike(a: NDArray[np.float32] | None, b: NDArray[np.float32] | None) -> bool:
+    """Return whether two lists of confidences are the same; NaN is as NaN."""
+    if a is None or b is None:
+        return a is b
+    return np.array_equal(a, b, equal_nan=True)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_scfm.analysis.clusters import by_size, cluster
-from napari_scfm.analysis.groups.checks import problems_of, rows_of
+from napari_scfm.analysis.groups.checks import alike, problems_of, rows_of
 from napari_scfm.analysis.groups.colours import unused
 from napari_scfm.errors import ScfmError, counted, named
 
@@ -97,7 +97,7 @@ class Grouping:
             (self.key, self.names) == (other.key, other.names)
             and np.array_equal(self.labels, other.labels)
             and np.array_equal(self.colours, other.colours)
-            and _alike(self.confidence, other.confidence)
+            and alike(self.confidence, other.confidence)
         )
 
     __hash__ = None  # type: ignore[assignment]
@@ -376,12 +376,6 @@ class Grouping:
         """Return the first names ``stem.1``, ``stem.2`` ... that no class has."""
         every = (f"{stem}.{i}" for i in range(1, count + len(self.names) + 1))
         return [name for name in every if name not in self.names][:count]
-
-
-def _alike(a: NDArray[np.float32] | None, b: NDArray[np.float32] | None) -> bool:
-    if a is None or b is None:
-        return a is b
-    return np.array_equal(a, b, equal_nan=True)
 
 
 def _compact(

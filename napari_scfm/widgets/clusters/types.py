@@ -264,8 +264,10 @@ class TypesSection(Section):
             self.session.say(f"Types less sure than {value:g} are unknown.{again}")
 
     def _show_least(self) -> None:
-        grouping = self.session.grouping
-        value = None if grouping is None else annotating.threshold_of(grouping)
+        made = groups.groups_of(self.session)
+        if not isinstance(made, annotating.ToldGroups):
+            return
+        value = annotating.threshold_of(made.history.current)
         if value is not None:
             with signals_blocked(self.least):
                 self.least.setValue(value)
