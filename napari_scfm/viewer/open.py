@@ -107,6 +107,7 @@ def adopt(viewer: Viewer, slide: Slide, name: str, layers: Sequence[Layer]) -> N
         session.histories.clear()
         session.update({"comparison": None, "clusters": None, "grouping": None})
         session.update({"hidden_classes": frozenset(), "hidden_of": ""})
+        session.picture_look = None
     new = _sorted_by_role(layers)
     for layer in list(viewer.layers):
         if role_of(layer).get("role") in OF_ONE_FOV and layer not in layers:

@@ -345,6 +345,7 @@ class Session(EventedModel):
     partner_look: PartnerLook = PartnerLook()
     ligand: Any = None
     embedding: Any = None
+    picture_look: Any = None
     message: Message = Message()
     busy: str = ""
 

@@ -12,8 +12,11 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QToolTip
 
 from napari_scfm.viewer.acts import colour_by_gene
+from napari_scfm.viewer.embedding.picture_look import PictureLook
 from napari_scfm.viewer.hiding.picking import pick
 from napari_scfm.viewer.open import open_slide, show_fov
+from napari_scfm.viewer.sessions.restore import open_session
+from napari_scfm.viewer.sessions.save import save_session
 from napari_scfm.widgets.embedding import dock as module
 from napari_scfm.widgets.embedding.controls import ONE
 from napari_scfm.widgets.embedding.dock import EmbeddingDock
@@ -288,3 +291,27 @@ def test_the_page_follows_the_theme(drawn, viewer, theme):
     viewer.theme = theme
     bright = np.mean(drawn.scatter.canvas.bgcolor.rgb)
     assert bright > 0.7 if theme == "light" else bright < 0.3
+
+
+def test_a_session_brings_the_picture_back(drawn, session, viewer, qtbot, tmp_path):
+    QTest.mouseClick(drawn.controls.methods["PCA"], LEFT)
+    drawn.colour_by("fov")
+    path = save_session(viewer, tmp_path / "mine")
+    drawn.pictures, session.embedding = {}, None
+    drawn.colour_by("tissue")
+    drawn.controls.cells.setCurrentText(ONE)
+    drawn.draw()
+    qtbot.waitUntil(lambda: "UMAP" in drawn.pictures, timeout=WAIT)
+    qtbot.waitUntil(lambda: not drawn.jobs.running, timeout=WAIT)
+    open_session(viewer, path)
+    qtbot.waitUntil(
+        lambda: (
+            len(drawn.pictures) == 2
+            and drawn.picture.asked.whole
+            and drawn.picture.method == "PCA"
+            and not drawn.jobs.running
+        ),
+        timeout=WAIT,
+    )
+    assert drawn.by == drawn.controls.colours.currentData() == "fov"
+    assert session.picture_look == PictureLook("PCA", counts=True, by="fov")

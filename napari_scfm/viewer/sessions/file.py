@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from napari_scfm.errors import ScfmError
 from napari_scfm.figures.palette import SEQUENTIAL
 from napari_scfm.masks.spec import MaskSpec
+from napari_scfm.viewer.embedding.picture_look import PictureLook
 from napari_scfm.viewer.session import ColourBy, Shown
 
 SUFFIX = ".scfm.json"
@@ -194,7 +195,8 @@ class ViewRecord(_Record):
     fov
         The field of view.
     colour_by, gene, log, limits, colormap, shown, side_by_side, curtain,
-    fade_uncertain, radius, in_turn, cell, hidden_classes, hidden_of
+    fade_uncertain, radius, in_turn, cell, hidden_classes, hidden_of,
+    picture_look
         As the session's fields of these names.
     selection
         Names of the selected cells.
@@ -223,6 +225,7 @@ class ViewRecord(_Record):
     cell: int | None = Field(default=None, ge=0)
     hidden_classes: tuple[str, ...] = ()
     hidden_of: str = ""
+    picture_look: PictureLook | None = None
     selection: tuple[str, ...] = ()
     camera: Camera | None = None
     home: Camera | None = None

@@ -43,6 +43,7 @@ VIEW = (
     "cell",
     "hidden_classes",
     "hidden_of",
+    "picture_look",
 )
 """Fields of the session that say what is on show, but side by side."""
 

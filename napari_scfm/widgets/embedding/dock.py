@@ -32,6 +32,7 @@ from napari_scfm.viewer.session import Legend, bare, session_of
 from napari_scfm.widgets.embedding.controls import Controls
 from napari_scfm.widgets.embedding.elsewhere import Elsewhere
 from napari_scfm.widgets.embedding.gestures import Gestures
+from napari_scfm.widgets.embedding.recall import Recall
 from napari_scfm.widgets.embedding.scatter import Scatter
 from napari_scfm.widgets.hiding import serve
 from napari_scfm.widgets.jobs import Jobs
@@ -98,6 +99,7 @@ class EmbeddingDock(QWidget):
         self._connect()
         self._on_model()
         self._on_slide()
+        self.recall = Recall(self)
 
     @property
     def picture(self) -> Picture | None:
@@ -281,6 +283,7 @@ class EmbeddingDock(QWidget):
     def colour_by(self, by: str) -> None:
         """Colour the points by another choice than the tissue's."""
         self.by = by
+        self.recall.keep()
         self._soon.start()
 
     def _on_painted(self, _: Any) -> None:
