@@ -183,7 +183,8 @@ class Slide:
     def obs(self) -> pd.DataFrame:
         """What is known of all cells; counts are read only where they must be."""
         if "table" in self.__dict__ or self._read_obs is None:
-            return self.table.obs
+            obs: pd.DataFrame = self.table.obs
+            return obs
         return self._read_obs()
 
     def fov(self, name: str) -> FieldOfView:
