@@ -25,6 +25,7 @@ from napari_scfm.errors import counted, named
 from napari_scfm.experiments.examples import THRESHOLD
 from napari_scfm.viewer import examples
 from napari_scfm.viewer.refined import refined_of
+from napari_scfm.viewer.session import NO_CELLS
 from napari_scfm.widgets.section import Section
 from napari_scfm.widgets.step import Context, button, hint, narrow, row
 
@@ -244,6 +245,7 @@ class LearnSection(Section):
     def _add_selected(self) -> None:
         kind = self.kind.currentText().strip()
         number = examples.add_selected(self.session, kind)
+        self.session.selection = NO_CELLS
         self.session.say(f"{counted(number, 'example')} of {kind} added.")
 
     def _drop(self) -> None:
