@@ -16,10 +16,9 @@ os.environ.setdefault("NAPARI_CONFIG", "")
 os.environ["NAPARI_SCFM_AUTOSAVE"] = "0"
 
 import numpy as np
-from pointing import finish, only, photo, press, rest
+from pointing import finish, only, photo, press, rest, scroll
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QScrollArea
 
 from napari_scfm.slides.samples import sample_path
 from napari_scfm.viewer.acts import colour_by_gene
@@ -28,7 +27,6 @@ from napari_scfm.widgets.app import start, workbench_of
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
-    from qtpy.QtWidgets import QWidget
 
     from napari_scfm.widgets.workbench import Workbench
 
@@ -130,12 +128,6 @@ def checks(viewer: Viewer, bench: Workbench, out: Path) -> None:
     photo(viewer, out / "4_checks.png")
     found = step.session.stream.checks
     print("\n".join(found["sentence"]))
-
-
-def scroll(bench: Workbench, widget: QWidget) -> None:
-    """Bring a widget into sight."""
-    bench.findChild(QScrollArea).ensureWidgetVisible(widget, 0, 200)
-    rest(0.3)
 
 
 if __name__ == "__main__":

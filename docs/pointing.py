@@ -10,7 +10,14 @@ from unittest import mock
 import numpy as np
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication, QFileDialog, QPushButton, QWidget
+from qtpy.QtWidgets import (
+    QApplication,
+    QFileDialog,
+    QLineEdit,
+    QPushButton,
+    QScrollArea,
+    QWidget,
+)
 from vispy.scene import SceneCanvas
 
 if TYPE_CHECKING:
@@ -18,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari.viewer import Viewer
+    from PIL import Image
 
     from napari_scfm.widgets.workbench import Workbench
 
@@ -43,12 +51,16 @@ def pixel(viewer: Viewer, where: Sequence[float]) -> QPoint:
 
 def drag(viewer: Viewer, corners: Sequence[Sequence[float]]) -> None:
     """Drag the left button along positions (x, y) in um."""
-    points = [pixel(viewer, corner) for corner in corners]
-    QTest.mousePress(canvas(), LEFT, pos=points[0])
+    stroke(canvas(), [pixel(viewer, corner) for corner in corners])
+
+
+def stroke(widget: QWidget, points: Sequence[QPoint]) -> None:
+    """Drag the left button along places of a widget."""
+    QTest.mousePress(widget, LEFT, pos=points[0])
     for point in points[1:]:
-        QTest.mouseMove(canvas(), point)
+        QTest.mouseMove(widget, point)
         QTest.qWait(20)
-    QTest.mouseRelease(canvas(), LEFT, pos=points[-1])
+    QTest.mouseRelease(widget, LEFT, pos=points[-1])
     rest(0.2)
 
 
@@ -75,10 +87,36 @@ def choosing(path: Path) -> Iterator[None]:
         yield
 
 
-def click(widget: QWidget, where: QPoint) -> None:
-    """Click a place of a widget."""
-    QTest.mouseClick(widget, LEFT, pos=where)
+def click(
+    widget: QWidget,
+    where: QPoint,
+    held: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier,
+) -> None:
+    """Click a place of a widget, with a key held down."""
+    QTest.mouseClick(widget, LEFT, held, where)
     rest(0.2)
+
+
+def twice(widget: QWidget, where: QPoint) -> None:
+    """Double-click a place of a widget."""
+    QTest.mouseClick(widget, LEFT, pos=where)
+    QTest.mouseDClick(widget, LEFT, pos=where)
+    rest(0.2)
+
+
+def write_into(widget: QWidget, text: str) -> None:
+    """Write over what an editor inside a widget holds, and press Return."""
+    editor = next(line for line in widget.findChildren(QLineEdit) if line.isVisible())
+    editor.selectAll()
+    QTest.keyClicks(editor, text)
+    QTest.keyClick(editor, Qt.Key.Key_Return)
+    rest(0.2)
+
+
+def scroll(bench: Workbench, widget: QWidget, margin: int = 200) -> None:
+    """Bring a widget of the workbench into sight, with so many pixels around it."""
+    bench.findChild(QScrollArea).ensureWidgetVisible(widget, 0, margin)
+    rest(0.3)
 
 
 def key(letter: str) -> None:
@@ -115,11 +153,24 @@ def only(bench: Workbench, *steps: QWidget) -> None:
 
 def photo(viewer: Viewer, path: Path) -> Path:
     """Save a picture of the whole window, in few colours: a document is read online."""
-    from PIL import Image
-
     rest(0.5)
     taken = viewer.screenshot(canvas_only=False, flash=False)
-    image = Image.fromarray(taken).convert("RGB")
-    image.quantize(200, dither=Image.Dither.NONE).save(path, optimize=True)
+    _in_few_colours(np.asarray(taken)[..., :3]).save(path, optimize=True)
     print(path)
     return path
+
+
+def _in_few_colours(pixels: np.ndarray) -> Image.Image:
+    """Keep the 256 colours that most pixels have, so that a legend keeps its own."""
+    from PIL import Image
+    from scipy.spatial import cKDTree
+
+    flat = pixels.reshape(-1, 3)
+    known, place, count = np.unique(
+        flat, axis=0, return_inverse=True, return_counts=True
+    )
+    kept = known[np.argsort(-count, kind="stable")[:256]]
+    nearest = cKDTree(kept).query(known)[1].astype(np.uint8)
+    made = Image.fromarray(nearest[place.ravel()].reshape(pixels.shape[:2]), "P")
+    made.putpalette(kept.ravel().tolist())
+    return made
