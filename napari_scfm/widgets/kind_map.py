@@ -125,7 +125,8 @@ class KindMap(QWidget):
         wide = self.fontMetrics().horizontalAdvance
         every = {*self._names, *self._columns}
         longest = max((wide(name) for name in every), default=0)
-        room = int(min(longest + 6, self.widest * self.width()))
+        # the names are drawn in whole pixels, which can make them wider
+        room = int(min(1.1 * longest + 8, self.widest * self.width()))
         side = (self.width() - room - 2) / max(len(self._columns), 1)
         return room if side >= _LABELLED else 2
 
@@ -175,8 +176,12 @@ class KindMap(QWidget):
             painter.fillRect(square, self._colour(float(self._times[pair])))
         for places, width in ((self._at, 1.0), (self._chosen_places(), 2.5)):
             if places is not None:
-                painter.setPen(QPen(self.palette().windowText().color(), width))
-                painter.drawRect(self.square(*places).adjusted(0, 0, -1, -1))
+                # two lines: one of them is seen on any colour of the scale
+                around = self.square(*places).adjusted(0, 0, -1, -1)
+                ink, page = self.palette().windowText(), self.palette().window()
+                for brush, wide in ((page, width + 2), (ink, width)):
+                    painter.setPen(QPen(brush.color(), wide))
+                    painter.drawRect(around)
 
     def _chosen_places(self) -> tuple[int, int] | None:
         if self._chosen is None:

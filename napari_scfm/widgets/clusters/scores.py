@@ -45,7 +45,7 @@ class ConfusionMap(KindMap):
     """Known types from top to bottom, told ones from left to right; shares of a row."""
 
     even = "share of a known type"
-    under = "Rows are known types, columns the classes on show"
+    under = "Rows: known types. Columns: classes on show"
 
     @property
     def colormap(self) -> str:
