@@ -1,7 +1,8 @@
 """Clusters at slide size: the graph once, then the resolution slider, then UMAP.
 
-Prints seconds (wall, and CPU of this process and of the one that works for it) for the
-nearest neighbours (with every pair compared, as the program does it, and by
+Prints seconds (wall, and CPU of this process; Leiden works in another, whose CPU is not
+counted, and that of UMAP is counted with its imports and compiling) for the nearest
+neighbours (with every pair compared, as the program does it, and by
 pynndescent with its import and compiling), the graphs, steps of the resolution slider
 (Leiden, naming by size, colours that stay), acts of a person on the result, and UMAP
 on the same neighbours. "Gap" is the longest time that another thread of this process

@@ -46,6 +46,24 @@ class ClassList(QWidget):
         self.context, self.session = context, context.session
         self._shown: Grouping | None = None
         self._make_table()
+        self._make_buttons()
+        body = QVBoxLayout(self)
+        body.setContentsMargins(0, 0, 0, 0)
+        body.setSpacing(4)
+        body.addWidget(self.table)
+        body.addLayout(row(self.merge, self.split, self.pick, self.undo, self.redo))
+        body.addLayout(row(self.name, self.put))
+        body.addWidget(self.split_cells)
+        self.table.itemSelectionChanged.connect(self._fit_buttons)
+        events = self.session.events
+        for signal in (events.grouping, events.clusters):
+            context.listen(signal, self.refresh)
+        for signal in (events.hidden_classes, events.hidden_of):
+            context.listen(signal, self._tick)
+        context.listen(events.selection, self._fit_buttons)
+        self.refresh()
+
+    def _make_buttons(self) -> None:
         self.merge = button("Merge", self._merge, "Make one class of the lines chosen")
         self.split = button(
             "Split", self._split, "Cluster the cells of the line chosen anew"
@@ -72,21 +90,6 @@ class ClassList(QWidget):
         self.put = button(
             "Put selected cells", self._put, "Put the selected cells into this class"
         )
-        body = QVBoxLayout(self)
-        body.setContentsMargins(0, 0, 0, 0)
-        body.setSpacing(4)
-        body.addWidget(self.table)
-        body.addLayout(row(self.merge, self.split, self.pick, self.undo, self.redo))
-        body.addLayout(row(self.name, self.put))
-        body.addWidget(self.split_cells)
-        self.table.itemSelectionChanged.connect(self._fit_buttons)
-        events = self.session.events
-        for signal in (events.grouping, events.clusters):
-            context.listen(signal, self.refresh)
-        for signal in (events.hidden_classes, events.hidden_of):
-            context.listen(signal, self._tick)
-        context.listen(events.selection, self._fit_buttons)
-        self.refresh()
 
     def _make_table(self) -> None:
         self.table = QTableWidget(0, len(_HEADS))
