@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_scfm.analysis.apart.work import cluster_apart
 from napari_scfm.errors import ScfmError
-from napari_scfm.experiments.provenance import provenance
+from napari_scfm.experiments.provenance import provenance, versions
 from napari_scfm.progress import report
 from napari_scfm.viewer.embedding.picture import (
     asked_of,
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from napari_scfm.viewer.session import Session
 
 GRAPHS = "cell graphs"
+PCA = "pca"
+"""Name of the embedding that needs no model."""
 KEPT = 3
 """Graphs that are kept, of masks, models and weights of space that were asked for."""
 STALE = "Made under another mask: press Cluster."
@@ -70,20 +72,36 @@ class Question:
     domains: float | None = None
     before: Grouping | None = field(default=None)
 
+    @property
+    def of(self) -> str:
+        """Name of the embedding, as the command line writes it."""
+        return PCA if self.asked.model is None else self.asked.of
+
 
 def question_of(
-    session: Session, resolution: float, seed: int = 0, domains: float | None = None
+    session: Session,
+    resolution: float,
+    seed: int = 0,
+    domains: float | None = None,
+    counts: bool = False,
 ) -> Question:
     """Return what is asked of the session's slide.
+
+    Parameters
+    ----------
+    resolution, seed, domains
+        As in :class:`Question`.
+    counts
+        Cluster principal components of the counts, whatever model is loaded.
 
     Raises
     ------
     ScfmError
         If nothing is open, or no model is loaded that can embed.
     """
-    if refined_of(session) is None:
+    if not counts and refined_of(session) is None:
         work_of(session, "embed")
-    asked = asked_of(session, whole=True)
+    asked = asked_of(session, whole=True, counts=counts)
     graphs = session.parts.setdefault(GRAPHS, {})
     before = session.grouping
     return Question(asked, store_of(session), graphs, resolution, seed, domains, before)
@@ -98,10 +116,10 @@ def question_again(session: Session, found: Groups, resolution: float) -> Questi
         If the embedding that they were made of is not the one that is loaded.
     """
     seed, domains = int(found.about.get("seed", 0)), found.about.get("domains")
-    asked = question_of(session, resolution, seed, domains)
-    if asked.asked.of != found.model:
+    asked = question_of(session, resolution, seed, domains, found.model == PCA)
+    if asked.of != found.model:
         raise ScfmError(
-            f"These classes are of {found.model}, and {asked.asked.of} is loaded.",
+            f"These classes are of {found.model}, and {asked.of} is loaded.",
             f"Load {found.model} in step 3, or press Cluster.",
         )
     return asked
@@ -122,7 +140,7 @@ def group_slide(asked: Question, progress: ProgressCallback | None = None) -> Gr
     seconds = time.perf_counter() - start
     return Groups(
         GroupingHistory(made),
-        asked.asked.of,
+        asked.of,
         _about(asked),
         cells,
         picture.vectors,
@@ -145,7 +163,7 @@ def _graph(
         cells = cell_graph(
             picture.crowd.table,
             picture.vectors,
-            asked.asked.of,
+            asked.of,
             domains=asked.domains,
             near=near,
             apart=True,
@@ -208,9 +226,10 @@ def _about(asked: Question) -> dict[str, Any]:
         "digest": _digest(work.masks),
     }
     space = {} if asked.domains is None else {"domains": asked.domains}
-    return provenance(
-        work.model.info, seed=asked.seed, slide=work.slide.name, mask=masks, **space
-    )
+    how = {"seed": asked.seed, "slide": work.slide.name, "mask": masks, **space}
+    if work.model is None:
+        return {"versions": versions(), **how}
+    return provenance(work.model.info, **how)
 
 
 def _digest(masks: Mapping[str, tuple[str, Any]]) -> str:

@@ -307,3 +307,23 @@ def test_nothing_is_done_without_classes(workbench, session):
     session.message = type(session.message)()
     step.write(Path("nowhere.h5ad"))
     assert "Press Cluster first" in session.message.text
+
+
+def test_the_counts_are_clustered_without_a_model(workbench, session, finish):
+    step = workbench.clusters
+    session.model = None
+    step.asking.by.setCurrentIndex(0)
+    step.asking.show_resolution(1.0)
+    assert step.asking.counts
+    step.run()
+    finish()
+    assert session.message.level == "info", session.message
+    assert session.grouping.key == "pca_cluster"
+    assert len(session.grouping.names) > 3
+    step.asking.resolution.setValue(3.0)
+    before = session.grouping
+    QTest.qWait(400)
+    finish()
+    assert len(session.grouping.names) > len(before.names)
+    saved = groups.table_with(session)()
+    assert saved.obsm["X_pca"].shape[0] == saved.n_obs

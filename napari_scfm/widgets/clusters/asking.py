@@ -12,6 +12,7 @@ from napari_scfm.widgets.section import seed_box
 from napari_scfm.widgets.step import narrow
 
 EXPRESSION, DOMAINS = "Expression", "Spatial domains"
+COUNTS = "Counts (PCA)"
 WEIGHT = 0.8
 PAUSE = 120
 """Milliseconds that the slider must rest before the cells are sorted anew."""
@@ -27,6 +28,11 @@ class Asking(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
+        self.of = narrow(QComboBox(), 10)
+        self.of.setToolTip(
+            "A model's embedding, or principal components of the counts themselves"
+        )
+        self.show_models("")
         self.by = narrow(QComboBox(), 10)
         self.by.addItems([EXPRESSION, DOMAINS])
         self.by.setToolTip(
@@ -46,12 +52,13 @@ class Asking(QWidget):
         grid.setVerticalSpacing(6)
         grid.setColumnStretch(1, 1)
         labels = (
+            QLabel("Of"),
             QLabel("By"),
             self._weight_label,
             QLabel("Resolution"),
             QLabel("Seed"),
         )
-        boxes = (self.by, self.weight, self.resolution, self.seed)
+        boxes = (self.of, self.by, self.weight, self.resolution, self.seed)
         for line, (label, box) in enumerate(zip(labels, boxes, strict=True)):
             grid.addWidget(label, line, 0)
             grid.addWidget(box, line, 1)
@@ -64,6 +71,21 @@ class Asking(QWidget):
         self.resolution.valueChanged.connect(lambda *_: self._rest.start())
         self.by.currentTextChanged.connect(self._on_by)
         self._on_by(EXPRESSION)
+
+    @property
+    def counts(self) -> bool:
+        """Whether the counts are to be clustered, whatever model is loaded."""
+        return self.of.currentData() is None
+
+    def show_models(self, name: str) -> None:
+        """Offer the embedding of a model, if there is one, and the counts."""
+        kept = self.of.count() > 1 and self.counts
+        with signals_blocked(self.of):
+            self.of.clear()
+            if name:
+                self.of.addItem(name, name)
+            self.of.addItem(COUNTS, None)
+            self.of.setCurrentIndex(self.of.count() - 1 if kept else 0)
 
     @property
     def domains(self) -> float | None:

@@ -14,6 +14,7 @@ from napari_scfm.experiments.files import write_h5ad
 from napari_scfm.progress import report
 from napari_scfm.viewer import clustering
 from napari_scfm.viewer import grouping as groups
+from napari_scfm.viewer.refined import embedder_of
 from napari_scfm.widgets.clusters.asking import Asking
 from napari_scfm.widgets.clusters.classes import ClassList
 from napari_scfm.widgets.clusters.composition import CompositionSection
@@ -62,6 +63,9 @@ class ClustersStep(Step):
         events = self.session.events
         for signal in (events.clusters, events.fov, events.grouping, events.mask):
             context.listen(signal, self._on_clusters)
+        for signal in (events.model, events.refined):
+            context.listen(signal, self._on_model)
+        self._on_model()
         self._on_clusters()
 
     def _lay_out(self) -> None:
@@ -84,6 +88,12 @@ class ClustersStep(Step):
         ):
             self.body.addWidget(part)
 
+    def _on_model(self, *_: object) -> None:
+        """Offer the embedding that there is now."""
+        model = embedder_of(self.session)
+        able = model is not None and "embed" in model.info.capabilities
+        self.asking.show_models(model.info.name if able else "")
+
     def run(self) -> None:
         """Cluster the slide in the background and colour by the result."""
         self.context.attempt(self._start)
@@ -95,6 +105,7 @@ class ClustersStep(Step):
             float(asking.resolution.value()),
             asking.seed.value(),
             asking.domains,
+            asking.counts,
         )
 
         def task(progress: ProgressCallback) -> groups.Groups:
