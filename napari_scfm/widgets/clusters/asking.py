@@ -47,6 +47,18 @@ class Asking(QWidget):
         self.resolution.setToolTip("Higher gives more classes; answers at once")
         self.seed = seed_box()
         self._weight_label = QLabel("Weight of space")
+        self._lay_out()
+        self._rest = QTimer(self)
+        self._rest.setSingleShot(True)
+        self._rest.setInterval(PAUSE)
+        self._rest.timeout.connect(
+            lambda: self.resolved.emit(float(self.resolution.value()))
+        )
+        self.resolution.valueChanged.connect(lambda *_: self._rest.start())
+        self.by.currentTextChanged.connect(self._on_by)
+        self._on_by(EXPRESSION)
+
+    def _lay_out(self) -> None:
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setVerticalSpacing(6)
@@ -62,15 +74,6 @@ class Asking(QWidget):
         for line, (label, box) in enumerate(zip(labels, boxes, strict=True)):
             grid.addWidget(label, line, 0)
             grid.addWidget(box, line, 1)
-        self._rest = QTimer(self)
-        self._rest.setSingleShot(True)
-        self._rest.setInterval(PAUSE)
-        self._rest.timeout.connect(
-            lambda: self.resolved.emit(float(self.resolution.value()))
-        )
-        self.resolution.valueChanged.connect(lambda *_: self._rest.start())
-        self.by.currentTextChanged.connect(self._on_by)
-        self._on_by(EXPRESSION)
 
     @property
     def counts(self) -> bool:
