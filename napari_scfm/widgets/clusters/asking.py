@@ -59,6 +59,7 @@ class Asking(QWidget):
         self._on_by(EXPRESSION)
 
     def _lay_out(self) -> None:
+        """Put each box beside its name."""
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setVerticalSpacing(6)
