@@ -282,4 +282,6 @@ def _patch(colour: np.ndarray) -> QIcon:
     """Return a square of a colour."""
     picture = QPixmap(14, 14)
     picture.fill(QColor.fromRgbF(*(float(part) for part in colour)))
-    return QIcon(picture)
+    icon = QIcon(picture)
+    icon.addPixmap(picture, QIcon.Mode.Selected)  # a style would tint it
+    return icon
