@@ -87,4 +87,4 @@ def named(names: Iterable[object], limit: int = 5) -> str:
 
 def counted(number: int, one: str, many: str = "") -> str:
     """Return a number with its noun: ``1 FOV``, ``3 FOVs``, ``1 cell has``."""
-    return f"{number} {one if number == 1 else many or one + 's'}"
+    return f"{number:,} {one if number == 1 else many or one + 's'}"

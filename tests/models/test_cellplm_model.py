@@ -286,4 +286,4 @@ def test_large_bags_are_noted(tiny, table) -> None:
         obs=pd.DataFrame(index=[f"c{i}" for i in range(23 * 90)]),
     )
     model.embed(many)
-    assert any("2070 cells" in note for note in model.notes)
+    assert any("2,070 cells" in note for note in model.notes)

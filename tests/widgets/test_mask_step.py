@@ -100,7 +100,7 @@ def test_a_panel_of_many_genes_is_searched_as_it_is_typed(step):
     step.genes.checks.search.setText("")
     assert len(step.genes.checks.shown) == 18_000
     step.genes.checks.mark(names)
-    assert step.genes.hide_checked.text() == "Hide 18000 genes"
+    assert step.genes.hide_checked.text() == "Hide 18,000 genes"
 
 
 def test_strata_random_and_one_at_a_time(step, session):

@@ -82,7 +82,7 @@ class Agreement:
                 "the confusion shows which is which."
             )
         text = (
-            f"Of {int(told['n_cells'])} cells with a known type "
+            f"Of {int(told['n_cells']):,} cells with a known type "
             f"{told['accuracy']:.1%} are right (always the most common: "
             f"{most['accuracy']:.1%}); balanced accuracy "
             f"{told['balanced_accuracy']:.3f} ({most['balanced_accuracy']:.3f}), "
@@ -91,7 +91,7 @@ class Agreement:
         )
         if told["n_unknown"]:
             text += (
-                f" {int(told['n_unknown'])} are told {UNKNOWN} and count as wrong; of "
+                f" {int(told['n_unknown']):,} are told {UNKNOWN} and count as wrong; of "
                 f"the others {told['accuracy_told']:.1%} are right."
             )
         return text

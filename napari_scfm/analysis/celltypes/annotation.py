@@ -99,7 +99,7 @@ class Annotation:
         text += f"{counted(used, 'type')}"
         left = len(self.cells) - known
         if left:
-            text += f", {left} are {UNKNOWN}"
+            text += f", {left:,} are {UNKNOWN}"
             if self.threshold:
                 text += f" (confidence below {self.threshold:g})"
         return f"{text}."
