@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 MOST = 24
 """Classes that are named before the list is folded out."""
 
+LONG = 8
+"""Classes from which on long names are cut, so that the legend leaves room."""
+
 ROWS = 16
 """Lines of a list that is folded out; the others are scrolled to."""
 
@@ -113,7 +116,8 @@ class LegendView(QWidget):
         widest = max(
             (self.fontMetrics().horizontalAdvance(n) for n in names), default=1
         )
-        return max(1, min(4, self.width() // (widest + self._line() + 14)))
+        fitting = min(4, self.width() // (widest + self._line() + 14))
+        return max(2 if len(names) > LONG else 1, fitting)
 
     def _named(self) -> int:
         """Return how many classes are named, if only by scrolling."""

@@ -13,7 +13,7 @@ from superqt.utils import signals_blocked
 
 from napari_scfm.analysis.annotate import NEAREST, PCA
 from napari_scfm.analysis.celltypes.marker_lists import read_markers
-from napari_scfm.errors import ScfmError
+from napari_scfm.errors import ScfmError, counted
 from napari_scfm.experiments.annotation import AnnotationOptions, label_columns
 from napari_scfm.progress import report
 from napari_scfm.viewer import annotating
@@ -234,8 +234,11 @@ class TypesSection(Section):
             self.labels.clear()
             self.labels.addItems(found)
             self.refresh()
+            columns = counted(len(found), "column")
+            self.session.say(f"{name}: {columns} of labels to choose from.")
 
-        self.context.jobs.run(f"Reading {Path(path).name}", task, done)
+        name = Path(path).name
+        self.context.jobs.run(f"Reading {name}", task, done)
 
     def choose_markers(self, path: str | Path) -> None:
         """Take a list of marker genes, if it can be read; "" takes it back.
