@@ -72,7 +72,7 @@ def test_turns_draws_and_bags(cli, sample, tmp_path):
         (["--draws", "2", "--spread", "latent"], "no latent to draw from"),
         (["--fov", "F001,F777"], "F777"),
         (["--fov", "all", "--reference", "F001"], "own reference"),
-        (["--bags", "3", "--bag-size", "5000"], "5000"),
+        (["--bags", "3", "--bag-size", "5000"], "5,000"),
         (["--model", "cellplm-mini", "--model", "nobody"], "nobody"),
         (["--mask", "{]"], "This is no mask"),
         (["--spec", "nowhere.json"], "nowhere.json cannot be read"),

@@ -101,6 +101,7 @@ def test_wrong_clicks_are_answered_in_words(workbench, session):
     QTest.qWait(100)
     assert "No model is loaded" in said(workbench.compare.predict)
     workbench.mask.choose("Cells")
+    QTest.qWait(50)  # the buttons of the page that came are not laid out yet
     assert "No cell is selected" in said(workbench.mask.cells.hide)
     workbench.mask.choose("Genes")
     workbench.mask.genes.checks.search.setText("NOSUCHGENE")
@@ -108,7 +109,7 @@ def test_wrong_clicks_are_answered_in_words(workbench, session):
     assert "NOSUCHGENE" in workbench.message.text()
     acts.run(workbench.context.viewer, "blink")
     assert "no prediction" in workbench.message.text()
-    workbench.clusters.run()
+    workbench.attention.run()
     assert "No model is loaded" in workbench.message.text()
     session.model = _load("gene-mean")
     assert "Nothing is hidden" in said(workbench.compare.predict)
