@@ -50,6 +50,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
+        temporary.chmod(0o644)  # a temporary file is for its maker's eyes only
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
