@@ -91,8 +91,8 @@ class Agreement:
         )
         if told["n_unknown"]:
             text += (
-                f" {int(told['n_unknown']):,} are told {UNKNOWN} and count as wrong; of "
-                f"the others {told['accuracy_told']:.1%} are right."
+                f" {int(told['n_unknown']):,} are told {UNKNOWN} and count as wrong; "
+                f"of the others {told['accuracy_told']:.1%} are right."
             )
         return text
 

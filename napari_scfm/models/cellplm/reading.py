@@ -144,8 +144,8 @@ class TableReading:
         ours = bool(self.config.neighbours)
         if not ours and sizes and max(sizes) > LARGEST_BAG:
             self.notes.append(
-                f"A bag of {max(sizes):,} cells is larger than the {LARGEST_BAG:,} that "
-                "CellPLM was trained on; set obs['fov'] to read smaller ones."
+                f"A bag of {max(sizes):,} cells is larger than the {LARGEST_BAG:,} "
+                "that CellPLM was trained on; set obs['fov'] to read smaller ones."
             )
         reads = self.config.pe_active or ours
         if reads and keys.SPATIAL not in self.table.obsm:
