@@ -1,0 +1,134 @@
+"""The transformer over the bottleneck tokens of all cells of a sequence.
+
+Pre-norm layers with rotary positions that number the tokens of the whole sequence, and
+a gated feed-forward; no mask, no final norm.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from napari_scfm.models.sct.stages import NOTHING, Stages
+
+
+def rotary(x: Tensor, start: int = 0) -> Tensor:
+    """Return queries or keys turned by their place in the sequence.
+
+    Component ``m`` is paired with ``m + d / 2`` and turned by the angle
+    ``t * 10000 ** (-2 m / d)`` (Su et al., 2021, doi:10.48550/arXiv.2104.09864).
+
+    Parameters
+    ----------
+    x
+        (..., T, d), with even d.
+    start
+        Place of the first token.
+    """
+    tokens, width = x.shape[-2:]
+    half = torch.arange(0, width, 2, device=x.device, dtype=torch.float32)
+    places = torch.arange(start, start + tokens, device=x.device, dtype=torch.float32)
+    angle = places[:, None] * 10000 ** (-half / width)
+    cos, sin = angle.cos().to(x.dtype), angle.sin().to(x.dtype)
+    first, second = x.chunk(2, dim=-1)
+    return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)
+
+
+class SelfAttention(nn.Module):
+    """Attention of all tokens to all tokens, with biases.
+
+    Parameters
+    ----------
+    width
+        Of a token.
+    heads, key_size
+        Heads and the width of each.
+    """
+
+    def __init__(self, width: int, heads: int, key_size: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query = nn.Linear(width, heads * key_size)
+        self.key = nn.Linear(width, heads * key_size)
+        self.value = nn.Linear(width, heads * key_size)
+        self.out = nn.Linear(heads * key_size, width)
+
+    def split(self, x: Tensor) -> Tensor:
+        """Return (B, heads, T, key_size) of (B, T, heads * key_size)."""
+        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+    def turned(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return rotary queries and keys of (B, T, width), each (B, heads, T, d)."""
+        return rotary(self.split(self.query(x))), rotary(self.split(self.key(x)))
+
+    def weights(self, x: Tensor) -> Tensor:
+        """Return the whole (B, heads, T, T) weights; only for small sequences."""
+        query, key = self.turned(x)
+        return (query @ key.transpose(-1, -2) * key.shape[-1] ** -0.5).softmax(dim=-1)
+
+    def between_cells(self, x: Tensor, per_cell: int, head: int | None) -> Tensor:
+        """Return attention between cells, (B, k, k), a block of queries at a time.
+
+        Parameters
+        ----------
+        x
+            (B, T, width), normed.
+        per_cell
+            Tokens of a cell.
+        head
+            From 0, or None for the mean of the heads.
+        """
+        queries, keys = self.turned(x)
+        heads = range(self.heads) if head is None else (head,)
+        cells = x.shape[1] // per_cell
+        total = x.new_zeros((len(x), cells, cells), dtype=torch.float32)
+        for bag in range(len(x)):
+            for h in heads:
+                for cell in range(cells):
+                    own = slice(cell * per_cell, (cell + 1) * per_cell)
+                    scores = queries[bag, h, own] @ keys[bag, h].T
+                    scores = scores.float() * keys.shape[-1] ** -0.5
+                    to_cells = scores.softmax(dim=-1).mean(dim=0)
+                    total[bag, cell] += to_cells.unflatten(0, (cells, -1)).sum(dim=1)
+        return total / len(heads)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (B, T, width)."""
+        query, key = self.turned(x)
+        moved = F.scaled_dot_product_attention(query, key, self.split(self.value(x)))
+        out: Tensor = self.out(moved.transpose(1, 2).flatten(2))
+        return out
+
+
+class Layer(nn.Module):
+    """Attention and a gated feed-forward, each added to what it reads.
+
+    Parameters
+    ----------
+    width, heads, key_size
+        As for :class:`SelfAttention`.
+    hidden
+        Width of the feed-forward.
+    eps
+        Of the norms.
+    """
+
+    def __init__(
+        self, width: int, heads: int, key_size: int, hidden: int, eps: float
+    ) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(width, eps=eps)
+        self.attention = SelfAttention(width, heads, key_size)
+        self.norm2 = nn.LayerNorm(width, eps=eps)
+        self.fc1 = nn.Linear(width, 2 * hidden, bias=False)
+        self.fc2 = nn.Linear(hidden, width, bias=False)
+
+    def forward(self, x: Tensor, keep: Stages = NOTHING, name: str = "") -> Tensor:
+        """Return (B, T, width)."""
+        normed = keep.keep(f"{name}.ln_attn", self.norm1(x))
+        moved = keep.keep(f"{name}.attn_out", self.attention(normed))
+        x = x + moved
+        inner = keep.keep(f"{name}.ln_ffn", self.norm2(x))
+        gate, value = keep.keep(f"{name}.fc1", self.fc1(inner)).chunk(2, dim=-1)
+        return keep.keep(f"{name}.out", x + self.fc2(F.silu(gate) * value))
