@@ -250,7 +250,8 @@ def _type(made: Any) -> np.dtype[Any]:
     name, order = made.values[0], made.state.get("order", "=")
     if name not in _KINDS or order not in ("<", ">", "="):
         raise Refused(f"it holds an array of type {name!r}")
-    return np.dtype(order + name)
+    found: np.dtype[Any] = np.dtype(order + name)
+    return found
 
 
 def _order(name: Any) -> Any:

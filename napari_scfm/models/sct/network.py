@@ -14,9 +14,11 @@ from torch import Tensor, nn
 
 from napari_scfm.errors import ModelError
 from napari_scfm.models.sct.blocks import DecoderBlock, EncoderBlock, gelu
+from napari_scfm.models.sct.cell_attention import between_cells
 from napari_scfm.models.sct.convolutions import Convolution
 from napari_scfm.models.sct.coordinates import CoordinateEncoding
 from napari_scfm.models.sct.head import Head
+from napari_scfm.models.sct.lean import LeanPass
 from napari_scfm.models.sct.stages import NOTHING, Stages
 from napari_scfm.models.sct.transformer import Layer
 
@@ -60,6 +62,12 @@ class SCTNetwork(nn.Module):
     ----------
     config
         Its ``positions`` must be known.
+
+    Attributes
+    ----------
+    precision
+        Of passes without gradients, "float32" or "bfloat16"; see :mod:`.lean`.
+        Passes with gradients are the caller's (``torch.autocast``).
     """
 
     def __init__(self, config: SCTConfig) -> None:
@@ -69,7 +77,7 @@ class SCTNetwork(nn.Module):
                 "The gene positions of this sCT network are not known.",
                 "Set positions in its configuration, or read it with its weights.",
             )
-        self.config = config
+        self.config, self.precision = config, "float32"
         wide, norm, level = config.channels, config.norm, config.positions
         self.embed = nn.Embedding(config.alphabet_size, wide[0])
         if config.reads_coordinates:
@@ -130,12 +138,16 @@ class SCTNetwork(nn.Module):
             If tokens or coordinates have another shape or range.
         """
         tokens = self.checked(tokens, coordinates)
-        keep = Stages() if attention else NOTHING
-        out = self._whole(tokens, coordinates, keep)
-        names = {pair: f"layer{pair[0]}.attention_weights" for pair in attention}
-        out.attention = {p: keep[name][:, p[1]] for p, name in names.items()}
-        out.residuals = out.residuals if residuals else ()
-        return out
+        if attention or residuals or self._learning:
+            keep = Stages() if attention else NOTHING
+            out = self._whole(tokens, coordinates, keep)
+            names = {pair: f"layer{pair[0]}.attention_weights" for pair in attention}
+            out.attention = {p: keep[name][:, p[1]] for p, name in names.items()}
+            return out
+        with torch.no_grad():
+            run, first, last, decoded = self._run(tokens, coordinates)
+            logits = run.scores(decoded.flatten(0, 1)).unflatten(0, tokens.shape)
+        return Output(logits, first, last, decoded)
 
     def encode(self, tokens: Tensor, coordinates: Tensor | None = None) -> Tensor:
         """Return the last layer's (B, T, embed_dim); the decoder is not run."""
@@ -143,12 +155,35 @@ class SCTNetwork(nn.Module):
 
     def hidden(self, tokens: Tensor, coordinates: Tensor | None = None) -> list[Tensor]:
         """Return what enters the transformer and what each layer returns, (B, T, E)."""
-        x = self._bottleneck(self.checked(tokens, coordinates), coordinates)
-        found = [x]
-        for layer in self.layers:
-            x = layer(x)
-            found.append(x)
-        return found
+        tokens = self.checked(tokens, coordinates)
+        if self._learning:
+            x, found = gelu(self.stem(self._start(tokens, coordinates))), []
+            for part in (*self.encoder, *self.layers):
+                x = part(x)
+                found.append(x)
+            return found[-1 - len(self.layers) :]
+        with torch.no_grad():
+            run = LeanPass(self, self.precision == "bfloat16")
+            x, _ = run.towered(tokens, coordinates, keep=False)
+            return [x, *run.transformed(x)]
+
+    @property
+    def _learning(self) -> bool:
+        """Whether a gradient will be asked for."""
+        return torch.is_grad_enabled() and any(
+            p.requires_grad for p in self.parameters()
+        )
+
+    def _run(
+        self, tokens: Tensor, coordinates: Tensor | None
+    ) -> tuple[LeanPass, Tensor, Tensor, Tensor]:
+        """Return a pass, and what it makes before, after and past the transformer."""
+        run = LeanPass(self, self.precision == "bfloat16")
+        first, skips = run.towered(tokens, coordinates, keep=True)
+        last = first
+        for x in run.transformed(first):
+            last = x
+        return run, first, last, run.decoded(last, skips)
 
     def cell_vectors(self, hidden: Tensor) -> Tensor:
         """Return the mean of each cell's tokens, (B, k, E) of (B, T, E)."""
@@ -166,12 +201,15 @@ class SCTNetwork(nn.Module):
         positions
             (P,) indices into the sequence, or (B, P).
         """
-        decoded = self._whole(
-            self.checked(tokens, coordinates), coordinates, NOTHING
-        ).deconv_out
-        where = positions.to(decoded.device).expand(len(decoded), -1)
-        picked = decoded.gather(1, where.unsqueeze(-1).expand(-1, -1, decoded.shape[2]))
-        return self.head.in_blocks(picked.flatten(0, 1)).unflatten(0, where.shape)
+        tokens = self.checked(tokens, coordinates)
+        where = positions.to(tokens.device).expand(len(tokens), -1)
+        if self._learning:
+            decoded = self._whole(tokens, coordinates, NOTHING).deconv_out
+            return self.head(_picked(decoded, where))
+        with torch.no_grad():
+            run, _, _, decoded = self._run(tokens, coordinates)
+            picked = _picked(decoded, where)
+            return run.scores(picked.flatten(0, 1)).unflatten(0, where.shape)
 
     def cell_attention(
         self,
@@ -195,15 +233,12 @@ class SCTNetwork(nn.Module):
         head
             From 0, or None for the mean of the heads.
         """
-        before = self.hidden(tokens, coordinates)[:-1]
-        found = []
-        for number in layers:
-            layer, x = self.layers[number], before[number]
-            found.append(
-                layer.attention.between_cells(
-                    layer.norm1(x), self.config.cell_tokens, head
-                )
-            )
+        with torch.no_grad():
+            before = self.hidden(tokens, coordinates)[:-1]
+            per_cell, found = self.config.cell_tokens, []
+            for number in layers:
+                layer, x = self.layers[number], before[number]
+                found.append(between_cells(layer, x, per_cell, head).mean(dim=1))
         return torch.stack(found, dim=1)
 
     def stages(self, tokens: Tensor, coordinates: Tensor | None = None) -> Stages:
@@ -217,12 +252,6 @@ class SCTNetwork(nn.Module):
             keep[name] = getattr(out, name)
         keep["embedding"] = out.deconv_out.unflatten(1, (-1, self.config.positions))
         return keep
-
-    def _bottleneck(self, tokens: Tensor, coordinates: Tensor | None) -> Tensor:
-        x = gelu(self.stem(self._start(tokens, coordinates)))
-        for block in self.encoder:
-            x = block(x)
-        return x
 
     def _whole(
         self, tokens: Tensor, coordinates: Tensor | None, keep: Stages
@@ -296,3 +325,8 @@ class SCTNetwork(nn.Module):
                 problems,
             )
         return tokens.long()
+
+
+def _picked(x: Tensor, where: Tensor) -> Tensor:
+    """Return (B, P, C), the positions asked for of each sequence."""
+    return x.gather(1, where.unsqueeze(-1).expand(-1, -1, x.shape[2]))

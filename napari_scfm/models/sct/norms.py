@@ -28,11 +28,12 @@ class GeneNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (B, k * positions, C), normed; same shape as ``x``."""
-        cells = x.unflatten(1, (-1, len(self.scale)))
+        cells = x.view(len(x), -1, len(self.scale), x.shape[2])
         variance, mean = torch.var_mean(cells, dim=2, correction=0, keepdim=True)
         inverse = torch.rsqrt(variance + EPS)
         scale, offset = self.scale.unsqueeze(-1), self.offset.unsqueeze(-1)
-        return ((cells - mean) * inverse * scale + offset).flatten(1, 2)
+        normed: Tensor = (cells - mean) * inverse * scale + offset
+        return normed.flatten(1, 2)
 
 
 class ChannelNorm(nn.Module):

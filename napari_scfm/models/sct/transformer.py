@@ -30,9 +30,10 @@ def rotary(x: Tensor, start: int = 0) -> Tensor:
     half = torch.arange(0, width, 2, device=x.device, dtype=torch.float32)
     places = torch.arange(start, start + tokens, device=x.device, dtype=torch.float32)
     angle = places[:, None] * 10000 ** (-half / width)
-    cos, sin = angle.cos().to(x.dtype), angle.sin().to(x.dtype)
+    cos, sin = angle.cos(), angle.sin()
     first, second = x.chunk(2, dim=-1)
-    return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)
+    turned = (first * cos - second * sin, second * cos + first * sin)
+    return torch.cat(turned, dim=-1).to(x.dtype)
 
 
 class SelfAttention(nn.Module):
@@ -56,7 +57,7 @@ class SelfAttention(nn.Module):
 
     def split(self, x: Tensor) -> Tensor:
         """Return (B, heads, T, key_size) of (B, T, heads * key_size)."""
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        return x.view(*x.shape[:2], self.heads, -1).transpose(1, 2)
 
     def turned(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return rotary queries and keys of (B, T, width), each (B, heads, T, d)."""
@@ -65,33 +66,8 @@ class SelfAttention(nn.Module):
     def weights(self, x: Tensor) -> Tensor:
         """Return the whole (B, heads, T, T) weights; only for small sequences."""
         query, key = self.turned(x)
-        return (query @ key.transpose(-1, -2) * key.shape[-1] ** -0.5).softmax(dim=-1)
-
-    def between_cells(self, x: Tensor, per_cell: int, head: int | None) -> Tensor:
-        """Return attention between cells, (B, k, k), a block of queries at a time.
-
-        Parameters
-        ----------
-        x
-            (B, T, width), normed.
-        per_cell
-            Tokens of a cell.
-        head
-            From 0, or None for the mean of the heads.
-        """
-        queries, keys = self.turned(x)
-        heads = range(self.heads) if head is None else (head,)
-        cells = x.shape[1] // per_cell
-        total = x.new_zeros((len(x), cells, cells), dtype=torch.float32)
-        for bag in range(len(x)):
-            for h in heads:
-                for cell in range(cells):
-                    own = slice(cell * per_cell, (cell + 1) * per_cell)
-                    scores = queries[bag, h, own] @ keys[bag, h].T
-                    scores = scores.float() * keys.shape[-1] ** -0.5
-                    to_cells = scores.softmax(dim=-1).mean(dim=0)
-                    total[bag, cell] += to_cells.unflatten(0, (cells, -1)).sum(dim=1)
-        return total / len(heads)
+        scores: Tensor = query @ key.transpose(-1, -2) * key.shape[-1] ** -0.5
+        return scores.softmax(dim=-1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (B, T, width)."""
