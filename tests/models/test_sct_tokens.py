@@ -11,9 +11,10 @@ from scipy import sparse
 from scipy.special import softmax
 
 from napari_scfm.errors import ModelError
+from napari_scfm.models.sct.config import padded
 from napari_scfm.models.sct.debin import bin_chances, middles, ranges_of, value_of
 from napari_scfm.models.sct.genes import columns_of, find_genes, read_genes
-from napari_scfm.models.sct.tokens import MASK, PAD, padded, tokenise
+from napari_scfm.models.sct.tokens import MASK, PAD, tokenise
 from napari_scfm.models.sct.values import make_values, to_counts
 
 
@@ -46,8 +47,9 @@ def test_tokens_and_edges_are_those_of_the_released_code(case, tmp_path):
     np.testing.assert_array_equal(first, arrays["gene_map_first_columns"])
 
     width = padded(len(genes), said["num_downsamples"])
-    values = make_values(sparse.csr_array(arrays["X"]), "as_is")
-    tokens = tokenise(columns.gather(values.matrix, len(genes)))
+    counts = columns.gather(sparse.csr_array(arrays["X"]), len(genes))
+    values = make_values(counts, "as_is")
+    tokens = tokenise(values.matrix)
     seen = np.flatnonzero(~tokens.blank)
     assert list(np.flatnonzero(tokens.blank)) == [3, 5]
     k = said["num_cells"]
@@ -60,7 +62,7 @@ def test_tokens_and_edges_are_those_of_the_released_code(case, tmp_path):
         )
         edges = np.concatenate([tokens.edges(cell) for cell in cells])
         np.testing.assert_allclose(edges, arrays[f"batch{number}.bins"][0], atol=1e-6)
-        raw = columns.gather(values.matrix, len(genes))[cells].toarray()
+        raw = values.matrix[cells].toarray()
         pads = np.full((k, width - len(genes)), float(PAD))
         np.testing.assert_allclose(
             np.concatenate([raw, pads], axis=1).ravel(),
@@ -90,6 +92,8 @@ def test_how_counts_become_values():
     np.testing.assert_allclose(deep.matrix.toarray()[0], np.log1p([7500, 2500, 0]))
     back = to_counts(deep.matrix.toarray()[:1], deep.factor[:1])
     np.testing.assert_allclose(back, [[3, 1, 0]])
+    more = make_values(counts, "log_normalized", total=np.array([8.0, 0]))
+    np.testing.assert_allclose(more.factor, [1250, np.nan])
     odd = make_values(csr([[0.5, 1.7, 0]]))
     assert odd.setting == "as_is"
     np.testing.assert_allclose(odd.matrix.toarray(), [[0.5, 1.7, 0]])
@@ -106,6 +110,7 @@ def test_rare_genes_are_emptied_in_whole_transcriptomes_only():
     panel = make_values(sparse.csr_array(counts)[:, :400])
     assert panel.rare == 0
     assert make_values(sparse.csr_array(counts)[:, :400], "auto", 0.003).rare == 2
+    assert make_values(sparse.csr_array(counts)[:, :400], measured=6000).rare == 2
 
 
 def test_a_value_is_the_weighted_sum_of_the_middles_of_the_bins():
@@ -131,7 +136,11 @@ def test_hidden_cells_borrow_the_ranges_of_the_visible_ones():
     np.testing.assert_allclose(found.factor, [20, 20, 10, 60])
     seen = ranges_of(cells, tokens, factor, "observed")
     np.testing.assert_allclose(seen.levels[3], [0, 2.25, 5.75, 8.25, 12])
-    nobody = ranges_of(np.array([1]), tokens, factor)
+    alone = ranges_of(np.array([1]), tokens, factor)
+    np.testing.assert_allclose(
+        alone.levels[0], [0, *middles(*np.array([[2.0], [7]]))[0]]
+    )
+    nobody = ranges_of(np.array([0]), tokenise(csr([[0, 0]])), factor[1:2])
     assert np.isnan(nobody.levels[0, 1:]).all()
 
 

@@ -79,7 +79,8 @@ def ranges_of(
     """Return what the bins of the cells of one sequence stand for.
 
     A cell of which nothing is visible gets the median of the others' smallest and
-    largest values, and of their factors: never its own.
+    largest values, and of their factors, of all cells' where none of its sequence
+    shows anything: never its own.
 
     Parameters
     ----------
@@ -93,11 +94,11 @@ def ranges_of(
     """
     low, high, scale = tokens.low[cells], tokens.high[cells], factor[cells]
     blank = np.isnan(low)
-    if blank.any() and not blank.all():
-        low = np.where(blank, np.median(low[~blank]), low)
-        high = np.where(blank, np.median(high[~blank]), high)
-        seen = scale[~np.isnan(scale)]
-        scale = np.where(blank, np.median(seen), scale)
+    near = cells[~blank] if not blank.all() else np.flatnonzero(~tokens.blank)
+    if blank.any() and len(near):
+        low = np.where(blank, np.median(tokens.low[near]), low)
+        high = np.where(blank, np.median(tokens.high[near]), high)
+        scale = np.where(blank, np.median(factor[near]), scale)
     level = middles(low, high)
     if medians == "observed":
         seen_in = tokens.medians(cells)

@@ -128,9 +128,3 @@ def _edges(low: np.ndarray, high: np.ndarray) -> list[np.ndarray]:
     step = (high - low) / BINS
     inner = [low + number * step for number in range(BINS)]
     return [*inner, high + _LAST]
-
-
-def padded(genes: int, halvings: int) -> int:
-    """Return how many positions a cell has: genes, rounded up to ``2**halvings``."""
-    block = 1 << halvings
-    return -(-genes // block) * block

@@ -67,13 +67,16 @@ def make_values(
     counts: sparse.csr_array,
     setting: Setting = "auto",
     min_total_fraction: float | None = None,
+    *,
+    total: np.ndarray | None = None,
+    measured: int | None = None,
 ) -> Values:
     """Return the values of visible counts.
 
     Parameters
     ----------
     counts
-        (cells, genes) all measured genes, hidden entries 0.
+        (cells, genes) of the genes that the model knows, hidden entries 0.
     setting
         ``log1p_counts``: ln(1 + x). ``log_normalized``: 10^4 per cell over all
         measured genes, then ln(1 + x). ``as_is``: nothing. ``auto``: the first for
@@ -81,6 +84,10 @@ def make_values(
     min_total_fraction
         Genes with a smaller total than this times the cells are emptied (paper:
         0.003). None: 0.003 for counts of a whole transcriptome, else 0.
+    total
+        (cells,) visible counts of all measured genes, where there are others.
+    measured
+        Number of measured genes, where there are others.
 
     Raises
     ------
@@ -97,13 +104,14 @@ def make_values(
     if setting == "auto":
         chosen = "log1p_counts" if whole else "as_is"
     if min_total_fraction is None:
-        wide = counts.shape[1] >= WHOLE_TRANSCRIPTOME
+        wide = (measured or counts.shape[1]) >= WHOLE_TRANSCRIPTOME
         min_total_fraction = RARE if wide and whole else 0.0
     matrix, rare = _without_rare(counts, min_total_fraction)
     factor = np.where(np.diff(matrix.indptr) > 0, 1.0, np.nan)
     if chosen == "log_normalized":
-        total = np.asarray(matrix.sum(axis=1)).ravel()
-        np.divide(DEPTH, total, out=factor, where=total > 0)
+        if total is None:
+            total = np.asarray(counts.sum(axis=1)).ravel()
+        factor *= np.divide(DEPTH, total, out=np.ones(len(total)), where=total > 0)
         matrix.data *= np.repeat(factor, np.diff(matrix.indptr))
     if chosen != "as_is":
         np.log1p(matrix.data, out=matrix.data)
