@@ -265,10 +265,11 @@ def _native(array: np.ndarray) -> np.ndarray:
     return np.array(array, dtype=array.dtype.newbyteorder("="), order="C")
 
 
-_PLAIN = frozenset(
-    "SHORT_BINUNICODE BINUNICODE BINUNICODE8 UNICODE BININT BININT1 BININT2 LONG1 INT "
-    "BINFLOAT SHORT_BINBYTES BINBYTES BINBYTES8".split()
-)
+_PLAIN = {
+    *("SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8", "UNICODE"),
+    *("SHORT_BINBYTES", "BINBYTES", "BINBYTES8"),
+    *("BININT", "BININT1", "BININT2", "LONG1", "INT", "BINFLOAT"),
+}
 _CONSTANTS: dict[str, Any] = {
     "NONE": None,
     "NEWTRUE": True,

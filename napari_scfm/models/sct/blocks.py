@@ -5,7 +5,11 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from napari_scfm.models.sct.convolutions import Convolution, DoublingConvolution
+from napari_scfm.models.sct.convolutions import (
+    Convolution,
+    DoublingConvolution,
+    Pointwise,
+)
 from napari_scfm.models.sct.norms import make_norm
 from napari_scfm.models.sct.stages import NOTHING, Stages
 
@@ -38,7 +42,7 @@ class EncoderBlock(nn.Module):
         self.norm1 = make_norm(norm, positions, wide_in)
         self.conv = Convolution(wide_in, wide_out, 5)
         self.norm2 = make_norm(norm, positions, wide_out)
-        self.mix = nn.Linear(wide_out, wide_out)
+        self.mix = Pointwise(wide_out, wide_out)
 
     def forward(self, x: Tensor, keep: Stages = NOTHING, level: str = "") -> Tensor:
         """Return (B, L / 2, wide_out) of (B, L, wide_in)."""
@@ -67,7 +71,7 @@ class DecoderBlock(nn.Module):
         self.norm1 = make_norm(norm, positions, wide_in)
         self.up = DoublingConvolution(wide_in, wide_out)
         self.norm2 = make_norm(norm, 2 * positions, wide_out)
-        self.mix = nn.Linear(wide_out, wide_out)
+        self.mix = Pointwise(wide_out, wide_out)
 
     def forward(
         self, x: Tensor, skip: Tensor | None, keep: Stages = NOTHING, level: str = ""

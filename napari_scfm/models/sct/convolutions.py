@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-def convolve(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+def convolve(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """Return the correlation without padding, (B, L - taps + 1, out).
 
     Parameters
@@ -22,10 +22,30 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     x
         (B, L, in).
     weight, bias
-        (out, in, taps) and (out,).
+        (out, in, taps) and (out,), or no bias.
     """
     image = x.transpose(1, 2).unsqueeze(2)
     return F.conv2d(image, weight.unsqueeze(2), bias).squeeze(2).transpose(1, 2)
+
+
+def pointwise(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """Return ``x @ weight.T + bias``, (..., out), by the fastest product.
+
+    On processors that is the convolution of one tap: oneDNN's products are up to
+    twice as fast as those of the default library.
+    """
+    if x.device.type != "cpu":
+        return F.linear(x, weight, bias)
+    rows = x.reshape(1, -1, x.shape[-1])
+    return convolve(rows, weight.unsqueeze(2), bias).reshape(*x.shape[:-1], -1)
+
+
+class Pointwise(nn.Linear):
+    """``nn.Linear`` by :func:`pointwise`."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (..., out_features)."""
+        return pointwise(x, self.weight, self.bias)
 
 
 class Convolution(nn.Module):

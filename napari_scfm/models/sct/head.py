@@ -7,6 +7,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from napari_scfm.models.sct.blocks import gelu
+from napari_scfm.models.sct.convolutions import Pointwise
 
 
 class Head(nn.Module):
@@ -23,7 +24,7 @@ class Head(nn.Module):
     def __init__(self, wide_in: int, hidden: int, wide_out: int, layers: int) -> None:
         super().__init__()
         widths = [wide_in, *[hidden] * layers, wide_out]
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
+        self.layers = nn.ModuleList(Pointwise(a, b) for a, b in pairwise(widths))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (..., tokens) of (..., wide_in)."""

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from napari_scfm.models.sct.convolutions import convolve, double
+from napari_scfm.models.sct.convolutions import convolve, double, pointwise
 from napari_scfm.models.sct.norms import EPS, GeneNorm
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class LeanPass:
             part = slice(start, start + step)
             y = x[part].clone()
             for weight, bias in layers:
-                y = F.linear(gelu(y), weight, bias)
+                y = pointwise(gelu(y), weight, bias)
             out[part] = y
         return out
 
@@ -166,7 +166,7 @@ class LeanPass:
     ) -> Tensor:
         """Return whole cells with their residual branch added; overwritten."""
         inner = Normed(norm, y, n, self).part(0, y.shape[1] // n, 0)
-        y += gelu(F.linear(inner, *mix))
+        y += gelu(pointwise(inner, *mix))
         return y
 
 

@@ -146,7 +146,7 @@ class SCTNetwork(nn.Module):
             return out
         with torch.no_grad():
             run, first, last, decoded = self._run(tokens, coordinates)
-            logits = run.scores(decoded.flatten(0, 1)).unflatten(0, tokens.shape)
+            logits = run.scores(decoded.flatten(0, 1)).view(*tokens.shape, -1)
         return Output(logits, first, last, decoded)
 
     def encode(self, tokens: Tensor, coordinates: Tensor | None = None) -> Tensor:
@@ -187,7 +187,8 @@ class SCTNetwork(nn.Module):
 
     def cell_vectors(self, hidden: Tensor) -> Tensor:
         """Return the mean of each cell's tokens, (B, k, E) of (B, T, E)."""
-        return hidden.unflatten(1, (-1, self.config.cell_tokens)).mean(dim=2)
+        per_cell = self.config.cell_tokens
+        return hidden.view(len(hidden), -1, per_cell, hidden.shape[2]).mean(dim=2)
 
     def logits_at(
         self, tokens: Tensor, positions: Tensor, coordinates: Tensor | None = None
@@ -209,7 +210,7 @@ class SCTNetwork(nn.Module):
         with torch.no_grad():
             run, _, _, decoded = self._run(tokens, coordinates)
             picked = _picked(decoded, where)
-            return run.scores(picked.flatten(0, 1)).unflatten(0, where.shape)
+            return run.scores(picked.flatten(0, 1)).view(*where.shape, -1)
 
     def cell_attention(
         self,
@@ -250,7 +251,8 @@ class SCTNetwork(nn.Module):
         out = self._whole(self.checked(tokens, coordinates), coordinates, keep)
         for name in ("conv_out", "transformer_out", "deconv_out", "logits"):
             keep[name] = getattr(out, name)
-        keep["embedding"] = out.deconv_out.unflatten(1, (-1, self.config.positions))
+        x, n = out.deconv_out, self.config.positions
+        keep["embedding"] = x.view(len(x), -1, n, x.shape[2])
         return keep
 
     def _whole(

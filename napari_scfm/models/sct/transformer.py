@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from napari_scfm.models.sct.convolutions import Pointwise
 from napari_scfm.models.sct.stages import NOTHING, Stages
 
 
@@ -50,10 +51,10 @@ class SelfAttention(nn.Module):
     def __init__(self, width: int, heads: int, key_size: int) -> None:
         super().__init__()
         self.heads = heads
-        self.query = nn.Linear(width, heads * key_size)
-        self.key = nn.Linear(width, heads * key_size)
-        self.value = nn.Linear(width, heads * key_size)
-        self.out = nn.Linear(heads * key_size, width)
+        self.query = Pointwise(width, heads * key_size)
+        self.key = Pointwise(width, heads * key_size)
+        self.value = Pointwise(width, heads * key_size)
+        self.out = Pointwise(heads * key_size, width)
 
     def split(self, x: Tensor) -> Tensor:
         """Return (B, heads, T, key_size) of (B, T, heads * key_size)."""
@@ -97,8 +98,8 @@ class Layer(nn.Module):
         self.norm1 = nn.LayerNorm(width, eps=eps)
         self.attention = SelfAttention(width, heads, key_size)
         self.norm2 = nn.LayerNorm(width, eps=eps)
-        self.fc1 = nn.Linear(width, 2 * hidden, bias=False)
-        self.fc2 = nn.Linear(hidden, width, bias=False)
+        self.fc1 = Pointwise(width, 2 * hidden, bias=False)
+        self.fc2 = Pointwise(hidden, width, bias=False)
 
     def forward(self, x: Tensor, keep: Stages = NOTHING, name: str = "") -> Tensor:
         """Return (B, T, width)."""
