@@ -142,6 +142,7 @@ class SCTNetwork(nn.Module):
             keep = Stages() if attention else NOTHING
             out = self._whole(tokens, coordinates, keep)
             names = {pair: f"layer{pair[0]}.attention_weights" for pair in attention}
+            out.residuals = out.residuals if residuals else ()
             out.attention = {p: keep[name][:, p[1]] for p, name in names.items()}
             return out
         with torch.no_grad():
@@ -166,6 +167,12 @@ class SCTNetwork(nn.Module):
             run = LeanPass(self, self.precision == "bfloat16")
             x, _ = run.towered(tokens, coordinates, keep=False)
             return [x, *run.transformed(x)]
+
+    def layer(self, number: int) -> Layer:
+        """Return a layer of the transformer, from 0 or negative from the last."""
+        found = self.layers[number]
+        assert isinstance(found, Layer)
+        return found
 
     @property
     def _learning(self) -> bool:
@@ -206,7 +213,8 @@ class SCTNetwork(nn.Module):
         where = positions.to(tokens.device).expand(len(tokens), -1)
         if self._learning:
             decoded = self._whole(tokens, coordinates, NOTHING).deconv_out
-            return self.head(_picked(decoded, where))
+            scores: Tensor = self.head(_picked(decoded, where))
+            return scores
         with torch.no_grad():
             run, _, _, decoded = self._run(tokens, coordinates)
             picked = _picked(decoded, where)
@@ -238,8 +246,10 @@ class SCTNetwork(nn.Module):
             before = self.hidden(tokens, coordinates)[:-1]
             per_cell, found = self.config.cell_tokens, []
             for number in layers:
-                layer, x = self.layers[number], before[number]
-                found.append(between_cells(layer, x, per_cell, head).mean(dim=1))
+                weights = between_cells(
+                    self.layer(number), before[number], per_cell, head
+                )
+                found.append(weights.mean(dim=1))
         return torch.stack(found, dim=1)
 
     def stages(self, tokens: Tensor, coordinates: Tensor | None = None) -> Stages:
@@ -265,10 +275,10 @@ class SCTNetwork(nn.Module):
             skips.append(x)
             x = block(x, keep, f"enc{i}")
         conv_out = x
-        for i, layer in enumerate(self.layers):
+        for i in range(len(self.layers)):
             if keep is not NOTHING:
-                self._keep_attention(layer, x, keep, f"layer{i}")
-            x = layer(x, keep, f"layer{i}")
+                self._keep_attention(self.layer(i), x, keep, f"layer{i}")
+            x = self.layer(i)(x, keep, f"layer{i}")
         transformer_out = x
         for i, block in enumerate(self.decoder):
             skip = skips[-1 - i] if self.config.use_skip_connection else None
