@@ -65,6 +65,7 @@ class Runs:
             precision = "bfloat16" if bf16_is_fast(device) else "float32"
         self.network, self.device = network.to(device).eval(), device
         self.precision, self._note = precision, note
+        network.precision = precision
         self.positions = POSITIONS.get(device.type, POSITIONS["cpu"])
 
     def over(
@@ -155,11 +156,7 @@ class Runs:
         tokens: Tensor,
         places: Tensor | None,
     ) -> np.ndarray:
-        bf16 = self.precision == "bfloat16"
-        with (
-            torch.inference_mode(),
-            torch.autocast(self.device.type, torch.bfloat16, enabled=bf16),
-        ):
+        with torch.inference_mode():
             found = act(tokens, places)
         return np.asarray(found.float().cpu().numpy())
 
