@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 ENCODINGS = ("none", "released", "paper")
 NORMS = ("shared", "plain")
 _GRAIN = 32
+_SPATIAL = "use_spatial_information"
 _NEEDED = (
     "num_downsamples",
     "attention_heads",
@@ -126,7 +127,7 @@ class SCTConfig:
         chosen = {k: v for k, v in values.items() if k in known and v is not None}
         for name in ("measured", "symbols"):
             chosen[name] = tuple(chosen.get(name, ()))
-        if values.get("use_spatial_information"):
+        if values.get(_SPATIAL):
             chosen.setdefault("coordinate_encoding", "released")
         wrong = [
             f"{name!r} is {value!r}, not {known[name].type}"
@@ -139,7 +140,8 @@ class SCTConfig:
                 _SOURCE,
                 missing + wrong,
             )
-        extra = {k: v for k, v in values.items() if k not in known}
+        said = {*known, _SPATIAL}
+        extra = {k: v for k, v in values.items() if k not in said}
         try:
             return cls(**chosen, extra=extra)
         except ModelError as error:
@@ -232,7 +234,7 @@ class SCTConfig:
         plain: dict[str, Any] = {
             k: list(v) if isinstance(v, tuple) else v for k, v in values.items()
         }
-        spatial = {"use_spatial_information": self.reads_coordinates}
+        spatial = {_SPATIAL: self.reads_coordinates}
         return {**extra, **plain, **spatial}
 
 

@@ -189,10 +189,10 @@ class Normed:
         self.norm, self.x, self.n = norm, x, n
         self.cells = x.view(len(x), -1, n, x.shape[2])
         if isinstance(norm, GeneNorm):
-            self.shift, self.inverse = self._statistics(run)
+            self.mean, self.inverse = self._statistics(run)
 
     def _statistics(self, run: LeanPass) -> tuple[Tensor, Tensor]:
-        """Return -mean / deviation and 1 / deviation, each (B, k, 1, C) float32."""
+        """Return mean and 1 / deviation, each (B, k, 1, C) float32."""
         batch, cells, n, wide = self.cells.shape
         mean = torch.empty((batch, cells, 1, wide), device=self.x.device)
         inverse = torch.empty_like(mean)
@@ -202,7 +202,7 @@ class Normed:
             spread = (part - middle).square_().mean(dim=2, keepdim=True)
             mean[:, start:stop] = middle
             inverse[:, start:stop] = spread.add_(EPS).rsqrt_()
-        return mean.mul_(inverse).neg_(), inverse
+        return mean, inverse
 
     def part(self, start: int, stop: int, side: int) -> Tensor:
         """Return normed cells ``start`` to ``stop`` with some positions on each side.
@@ -237,9 +237,10 @@ class Normed:
             return
         scale = self.norm.scale[places].unsqueeze(-1)
         offset = self.norm.offset[places].unsqueeze(-1)
-        shift, inverse = self.shift[:, cells], self.inverse[:, cells]
+        mean, inverse = self.mean[:, cells], self.inverse[:, cells]
         if out.dtype == torch.float32:
-            torch.addcmul(shift, x, inverse, out=out).mul_(scale).add_(offset)
+            torch.sub(x, mean, out=out).mul_(inverse)
+            torch.addcmul(offset, out, scale, out=out)
         else:
-            y = torch.addcmul(shift, x.float(), inverse)
+            y = torch.sub(x, mean).mul_(inverse)
             out.copy_(y.mul_(scale).add_(offset))
