@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 from napari_scfm.errors import ModelError
 from napari_scfm.models.cellplm.files import WEIGHTS, find_files
 from napari_scfm.models.cellplm.info import MINI, MINI_FOLDER, mini_info
+from napari_scfm.models.sct import kept
 from napari_scfm.models.sct.files import find_files as find_sct
+from napari_scfm.models.sct.info import sct_info
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +38,8 @@ def list_models() -> list[ModelInfo]:
     infos = [make().info for make in _baselines().values()]
     if (MINI_FOLDER / WEIGHTS).is_file():
         infos.append(mini_info())
-    return infos
+    sct = sct_info()
+    return infos if sct is None else [*infos, sct]
 
 
 def load_model(
@@ -81,6 +84,8 @@ def load_model(
         return baselines[name]()
     if name == MINI:
         name_or_path = MINI_FOLDER
+    elif name == kept.NAME and not Path(name).exists():
+        name_or_path = kept.weights() or _no_sct()
     elif not Path(name_or_path).exists():
         importlib.import_module(_REGISTRY).refuse_missing(name)
         raise _unknown(name, [*baselines, MINI])
@@ -99,6 +104,10 @@ def load_model(
     from napari_scfm.models.cellplm.model import CellPLM
 
     return CellPLM.load(files, device=device, compat=compat, precision=precision)
+
+
+def _no_sct() -> Path:
+    raise ModelError("It is not known where the sCT weights lie.", kept.WHERE)
 
 
 def _unknown(name: str, names: list[str]) -> ModelError:

@@ -12,7 +12,7 @@ from scipy import sparse
 import napari_scfm as scfm
 from napari_scfm.errors import ModelError
 from napari_scfm.models.attention import Attention
-from napari_scfm.models.sct import licence
+from napari_scfm.models.sct import kept, licence
 from napari_scfm.models.sct.options import SCTOptions
 
 NAMES = tuple(f"G{i}" for i in range(14))
@@ -267,7 +267,7 @@ def test_the_released_layout_needs_an_order_of_genes(
 def test_the_licence_is_shown_until_it_was_accepted(tmp_path, monkeypatch, caplog):
     monkeypatch.delenv(licence.VARIABLE, raising=False)
     monkeypatch.setattr(licence, "_shown", set())
-    monkeypatch.setattr(licence, "_path", lambda: tmp_path / "a" / "licences.json")
+    monkeypatch.setenv(kept.VARIABLE, str(tmp_path / "a"))
     assert not licence.show("BSD-3-Clause")
     assert not licence.accepted(licence.RELEASED)
     assert licence.show(licence.RELEASED)

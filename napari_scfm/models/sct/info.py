@@ -5,16 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from napari_scfm.errors import counted
+from napari_scfm.errors import ModelError, counted
 from napari_scfm.models.base import ModelInfo
 from napari_scfm.models.cellplm.files import sha256
+from napari_scfm.models.sct import kept
+from napari_scfm.models.sct.config import SCTConfig, padded
+from napari_scfm.models.sct.files import find_files
+from napari_scfm.models.sct.genes import find_genes, read_genes
 from napari_scfm.models.sct.licence import RELEASED
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from napari_scfm.models.sct.config import SCTConfig
-
+RELEASED_GENES = 19_965
 CITATION = (
     "InstaDeep, sCellTransformer (sCT), "
     "github.com/instadeepai/nucleotide-transformer, hub InstaDeepAI/sCellTransformer"
@@ -65,7 +68,8 @@ def model_info(
     kind = "sCT trained on a panel" if licence_of(config) != RELEASED else "sCT"
     default = (
         f"{kind}: {counted(config.num_layers, 'layer')} x {config.embed_dim}, "
-        f"{config.num_cells} cells x {len(genes) or config.positions} genes at a time"
+        f"{config.num_cells} cells at a time, "
+        + (f"{len(genes)} genes" if genes else "which genes is not known yet")
     )
     return ModelInfo(
         name=config.name or name,
@@ -78,3 +82,47 @@ def model_info(
         citation=str(config.extra.get("citation", CITATION)),
         sha256=sha256(weights) if weights is not None else "",
     )
+
+
+def sct_info() -> ModelInfo | None:
+    """Return the description of the weights that are called "sct", if there are any.
+
+    Their file is not read, so it has no checksum.
+    """
+    path = kept.weights()
+    files = None if path is None else find_files(path)
+    if files is None:
+        return None
+    try:
+        config = known_as(
+            SCTConfig.from_json(files.config), order_of(files.weights), kept.NAME
+        )
+    except ModelError:
+        return None
+    return model_info(config, None, kept.NAME, int(config.extra.get("parameters", 0)))
+
+
+def order_of(weights: Path, genes: str | Path | None = None) -> tuple[str, ...] | None:
+    """Return the gene of each position: as named now, as named before, or found.
+
+    Parameters
+    ----------
+    weights
+        Beside them a table or maps may lie.
+    genes
+        A table that the user names, or None.
+
+    Raises
+    ------
+    ModelError
+        If the table is none.
+    """
+    named = kept.genes_of(weights) if genes is None else genes
+    return find_genes(weights) if named is None else read_genes(named)
+
+
+def sized(config: SCTConfig, genes: tuple[str, ...] | None) -> SCTConfig:
+    """Return the configuration with the positions that it will have, for estimates."""
+    count = len(genes or config.measured) or RELEASED_GENES
+    found = config.positions or padded(count, config.num_downsamples)
+    return replace(config, positions=found)

@@ -6,13 +6,11 @@ notice says so once; it is kept in the user's configuration.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from pathlib import Path
+from napari_scfm.models.sct import kept
 
 RELEASED: Final = "CC BY-NC-SA 4.0"
 """Of the released sCT weights, genes and code."""
@@ -43,11 +41,7 @@ def accepted(licence: str) -> bool:
 
 def accept(licence: str) -> None:
     """Keep that the notice of a licence was read."""
-    from napari_scfm.models.cellplm.files import write_json
-
-    path = _path()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_json(path, {"accepted": sorted({*_read(), licence})})
+    kept.write(_FILE, {"accepted": sorted({*_read(), licence})})
 
 
 def show(licence: str) -> bool:
@@ -60,22 +54,13 @@ def show(licence: str) -> bool:
         return False
     _shown.add(licence)
     _log.warning(
-        "%s\nSay that you read it with: napari-scfm models --accept-licence %r",
+        "%s\nSay that you read it with: napari-scfm sct --accept-licence, or %s=1.",
         NOTICE,
-        licence,
+        VARIABLE,
     )
     return True
 
 
-def _path() -> Path:
-    from platformdirs import user_config_path
-
-    return user_config_path("napari-scfm", appauthor=False) / _FILE
-
-
 def _read() -> list[str]:
-    try:
-        found = json.loads(_path().read_text("utf-8"))["accepted"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return []
+    found = kept.read(_FILE).get("accepted")
     return [str(one) for one in found] if isinstance(found, list) else []

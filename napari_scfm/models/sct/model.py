@@ -10,12 +10,12 @@ from napari_scfm.models.attention.asked import asked
 from napari_scfm.models.bags import bags
 from napari_scfm.models.base import CellModel, ModelInfo
 from napari_scfm.models.devices import pick_device
+from napari_scfm.models.sct import kept
 from napari_scfm.models.sct.attending import attended
 from napari_scfm.models.sct.checkpoint import load_network, save_network
 from napari_scfm.models.sct.embedding import embedded
-from napari_scfm.models.sct.genes import find_genes, read_genes
 from napari_scfm.models.sct.imputing import Imputing
-from napari_scfm.models.sct.info import known_as, licence_of, model_info
+from napari_scfm.models.sct.info import known_as, licence_of, model_info, order_of
 from napari_scfm.models.sct.licence import show
 from napari_scfm.models.sct.options import ENOUGH_ORDERS, SCTOptions
 from napari_scfm.models.sct.runs import Runs
@@ -99,16 +99,18 @@ class SCT(CellModel):
 
         show(licence_of(SCTConfig.from_json(files.config)))
         network = load_network(files)
-        order = find_genes(files.weights) if genes is None else read_genes(genes)
+        order = order_of(files.weights, genes)
         if order is not None and len(order) > network.config.positions:
             raise ModelError(
                 f"The order of genes names {len(order)} positions, the weights have "
                 f"{network.config.positions}.",
                 "Give the gene table that belongs to these weights.",
             )
-        network.config = known_as(network.config, order, files.version)
+        own = kept.weights() == files.weights.resolve()
+        name = kept.NAME if own else files.version
+        network.config = known_as(network.config, order, name)
         size = sum(p.numel() for p in network.parameters())
-        info = model_info(network.config, files.weights, files.version, size)
+        info = model_info(network.config, files.weights, name, size)
         return cls(network, info, device=device, precision=precision)
 
     @property
