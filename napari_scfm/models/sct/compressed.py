@@ -52,9 +52,13 @@ class _Inflating(io.RawIOBase):
     def __init__(self, handle: BinaryIO) -> None:
         self._handle = handle
         self._inflate = zlib.decompressobj()
+        self._done = 0
 
     def readable(self) -> bool:
         return True
+
+    def tell(self) -> int:
+        return self._done
 
     def readinto(self, buffer: object) -> int:
         """Fill a buffer with the next bytes; 0 at the end."""
@@ -69,6 +73,7 @@ class _Inflating(io.RawIOBase):
                 raise OSError(str(error)) from error
             if found:
                 view[: len(found)] = found
+                self._done += len(found)
                 return len(found)
         return 0
 
