@@ -139,10 +139,24 @@ def test_a_file_that_runs_code_is_refused_and_nothing_is_run(tmp_path, compress)
         ({"a": {"w": np.arange(3)}}, "type 'i8'"),
         ({"a": {"w": {1, 2}}}, "instruction EMPTY_SET"),
         ({"a": {"w": 1.5}}, "a/w is float, no array"),
+        ({"a": {"w": [1.0]}}, "instruction EMPTY_LIST"),
+        ({"a": {"w": (1.0,)}}, "no array"),
+        ({"a": {"w": {"x": np.ones(2)}}}, "nested more than 2 deep"),
         ({}, "it is empty"),
         ({"a": np.ones(2).view(np.recarray)}, "asks for"),
     ],
-    ids=["object", "objects", "integers", "set", "number", "empty", "subclass"],
+    ids=[
+        "object",
+        "objects",
+        "integers",
+        "set",
+        "number",
+        "list",
+        "tuple",
+        "deep",
+        "empty",
+        "subclass",
+    ],
 )
 def test_anything_but_arrays_is_refused(tmp_path, value, reason):
     path = tmp_path / "params.joblib"

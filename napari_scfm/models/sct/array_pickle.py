@@ -10,6 +10,7 @@ pickled by numpy itself, and the arrays of JAX, which carry one of numpy.
 from __future__ import annotations
 
 import pickletools
+import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,12 @@ if TYPE_CHECKING:
 
 LARGEST = 4 * 2**30
 """Bytes of all arrays of one file."""
+DEEPEST = 2
+"""Dicts within one another: modules, and their parameters."""
+_DAMAGE = (
+    *(ValueError, TypeError, KeyError, IndexError, AttributeError),
+    *(EOFError, OSError, OverflowError, MemoryError, zlib.error),
+)
 _WRAPPER = ("joblib.numpy_pickle", "NumpyArrayWrapper")
 _ARRAY = ("numpy", "ndarray")
 _TYPE = ("numpy", "dtype")
@@ -72,7 +79,7 @@ def read_arrays(stream: IO[bytes]) -> Any:
 
     Returns
     -------
-    What the pickle holds: dicts, lists, tuples, text, numbers and arrays.
+    What the pickle holds: an array, or dicts of arrays; single texts and numbers.
 
     Raises
     ------
@@ -85,20 +92,24 @@ def read_arrays(stream: IO[bytes]) -> Any:
             if code.name == "STOP":
                 return _plain(reader.stack.pop())
             reader.step(code.name, argument)
-    except (ValueError, TypeError, KeyError, IndexError, EOFError, OSError) as error:
+    except _DAMAGE as error:
         raise Refused(f"it is damaged ({error})") from error
     raise Refused("it ends too early")
 
 
-def _plain(value: Any) -> Any:
-    """Return a value with its objects replaced by their arrays."""
+def _plain(value: Any, depth: int = 0) -> Any:
+    """Return a value with its objects replaced by their arrays.
+
+    Deeper dicts are refused: one that holds itself, or one that is held by many that
+    are held by many, would never end.
+    """
     if isinstance(value, dict):
-        return {_plain(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value)(_plain(v) for v in value)
+        if depth == DEEPEST:
+            raise Refused(f"it is nested more than {DEEPEST} deep")
+        return {key: _plain(one, depth + 1) for key, one in value.items()}
     if isinstance(value, _Object) and value.array is not None:
         return value.array
-    if isinstance(value, _Object | _Word) or value is _MARK:
+    if isinstance(value, _Object | _Word | tuple) or value is _MARK:
         raise Refused("it holds something that is no array")
     return value
 
@@ -122,9 +133,6 @@ class _Reader:
             _ACTS[name](self, argument)
         elif name not in ("PROTO", "FRAME"):
             raise Refused(f"it uses the instruction {name}")
-
-    def new(self, kind: type) -> None:
-        self.stack.append(kind())
 
     def since_mark(self) -> list[Any]:
         """Take what was pushed since the last mark, and the mark."""
@@ -193,11 +201,6 @@ class _Reader:
             if not isinstance(key, str | int):
                 raise Refused("it holds a key that is no text")
             self.stack[-1][key] = value
-
-    def extend(self, values: list[Any]) -> None:
-        if not isinstance(self.stack[-1], list):
-            raise Refused("it adds to something that is no list")
-        self.stack[-1].extend(values)
 
     def _room(self, shape: tuple[int, ...], kind: np.dtype[Any]) -> int:
         """Return the bytes of an array, if the file may hold so many."""
@@ -278,8 +281,7 @@ _CONSTANTS: dict[str, Any] = {
     "EMPTY_TUPLE": (),
 }
 _ACTS: dict[str, Any] = {
-    "EMPTY_DICT": lambda r, _: r.new(dict),
-    "EMPTY_LIST": lambda r, _: r.new(list),
+    "EMPTY_DICT": lambda r, _: r.stack.append({}),
     "TUPLE1": lambda r, _: r.stack.append(r.last(1)),
     "TUPLE2": lambda r, _: r.stack.append(r.last(2)),
     "TUPLE3": lambda r, _: r.stack.append(r.last(3)),
@@ -296,6 +298,4 @@ _ACTS: dict[str, Any] = {
     "BUILD": lambda r, _: r.build(),
     "SETITEM": lambda r, _: r.set_items(list(r.last(2))),
     "SETITEMS": lambda r, _: r.set_items(r.since_mark()),
-    "APPEND": lambda r, _: r.extend(list(r.last(1))),
-    "APPENDS": lambda r, _: r.extend(r.since_mark()),
 }
