@@ -230,13 +230,15 @@ def test_memory_that_runs_out_halves_what_is_read_at_once(small, tissue, monkeyp
 def test_a_model_is_saved_and_loaded_with_its_genes_and_licence(
     small, tissue, tmp_path
 ):
-    model = small("released")
+    model = small("released", seed=4)
+    assert '"seed": 4' in model.info.settings
     model.save(tmp_path / "mine")
     again = scfm.load_model(tmp_path / "mine", device="cpu")
     np.testing.assert_array_equal(again.embed(tissue), model.embed(tissue))
     assert again.info.genes == NAMES
     assert again.info.licence == "see where the weights came from"
     assert again.info.sha256
+    assert again.options == model.options
 
 
 def test_the_released_layout_needs_an_order_of_genes(
@@ -290,3 +292,4 @@ def test_an_experiment_runs_with_it(small, tissue, tmp_path):
     result = scfm.run_experiment(tissue, spec)
     assert len(result.summary) == 2
     assert np.isfinite(result.predictions[0].values).all()
+    assert '"windows": "tiles"' in result.predictions[0].provenance["settings"]

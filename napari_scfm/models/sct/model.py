@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from napari_scfm import keys
@@ -17,7 +19,12 @@ from napari_scfm.models.sct.embedding import embedded
 from napari_scfm.models.sct.imputing import Imputing
 from napari_scfm.models.sct.info import known_as, licence_of, model_info, order_of
 from napari_scfm.models.sct.licence import show
-from napari_scfm.models.sct.options import ENOUGH_ORDERS, SCTOptions
+from napari_scfm.models.sct.options import (
+    ENOUGH_ORDERS,
+    OPTIONS,
+    SCTOptions,
+    saved_options,
+)
 from napari_scfm.models.sct.runs import Runs
 from napari_scfm.models.sct.table import Reading
 
@@ -54,7 +61,7 @@ class SCT(CellModel):
     precision
         See :class:`.runs.Runs`.
     options
-        How it reads tables; may be exchanged at any time.
+        How it reads tables; None: as the network's configuration says.
 
     Attributes
     ----------
@@ -75,7 +82,7 @@ class SCT(CellModel):
         self.device = pick_device(device)
         self.notes: list[str] = []
         self._runs = Runs(network, self.device, precision, self._note)
-        self.options = options or SCTOptions()
+        self.options = options or saved_options(network.config)
 
     @classmethod
     def load(
@@ -112,6 +119,17 @@ class SCT(CellModel):
         size = sum(p.numel() for p in network.parameters())
         info = model_info(network.config, files.weights, name, size)
         return cls(network, info, device=device, precision=precision)
+
+    @property
+    def options(self) -> SCTOptions:
+        """How it reads tables; may be exchanged at any time, and is saved."""
+        return self._options
+
+    @options.setter
+    def options(self, options: SCTOptions) -> None:
+        self._options = options
+        said = json.dumps(options.to_dict(), sort_keys=True)
+        self.info = replace(self.info, settings=said)
 
     @property
     def network(self) -> SCTNetwork:
@@ -266,8 +284,10 @@ class SCT(CellModel):
     def save(self, folder: str | Path) -> Path:
         """Write ``model.safetensors`` and ``config.json``; return the folder.
 
-        Genes and licence go with them.
+        Genes, licence and options go with them.
         """
+        extra = {**self.config.extra, OPTIONS: self.options.to_dict()}
+        self.network.config = replace(self.config, extra=extra)
         return save_network(self.network, folder)
 
     def _attention_orders(self) -> int:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from napari_scfm.errors import ModelError
 from napari_scfm.models.sct.bags import MODES, Mode
 from napari_scfm.models.sct.debin import MEDIANS, READOUTS, Medians, Readout
 from napari_scfm.models.sct.values import SETTINGS, Setting
 
+if TYPE_CHECKING:
+    from napari_scfm.models.sct.config import SCTConfig
+
+OPTIONS = "reading"
+"""Field of a configuration in which they are kept."""
 ENOUGH_ORDERS = 8
 """Orders over which attention is averaged where that is cheap."""
 
@@ -86,3 +91,21 @@ class SCTOptions:
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, ready for JSON."""
         return asdict(self)
+
+
+def saved_options(config: SCTConfig) -> SCTOptions:
+    """Return the options that a configuration keeps, or the usual ones.
+
+    Raises
+    ------
+    ModelError
+        If it keeps something else.
+    """
+    held = config.extra.get(OPTIONS, {})
+    try:
+        return SCTOptions(**held)
+    except TypeError as error:
+        raise ModelError(
+            f"The configuration's {OPTIONS!r} are no options: {error}.",
+            "Leave them out, or write those of SCTOptions.",
+        ) from error
