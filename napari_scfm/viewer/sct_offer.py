@@ -76,19 +76,17 @@ def offer(weights: Path, device: str) -> Offer:
     files = find_files(weights)
     assert files is not None
     order = order_of(files.weights)
-    config = sized(
-        known_as(SCTConfig.from_json(files.config), order, files.version), order
-    )
-    info = model_info(config, None, files.version, parameters(config))
+    config = sized(known_as(SCTConfig.from_json(files.config), order, NAME), order)
+    info = model_info(config, None, NAME, parameters(config))
     accepted = licence.accepted(info.licence)
     notice = f"Licence {info.licence}." if accepted else licence.NOTICE
     lines = [
         f"<b>{escape(info.name)}</b> · {escape(info.description)}",
         f"{info.parameters:,} parameters",
         estimate(config, device).sentence(),
-        escape(notice),
     ]
-    return Offer(files.weights, "<br>".join(lines), accepted)
+    text = f"<p>{'<br>'.join(lines)}</p><p>{escape(notice)}</p>"
+    return Offer(files.weights, text, accepted)
 
 
 def agree(weights: Path) -> None:

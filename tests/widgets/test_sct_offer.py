@@ -37,6 +37,7 @@ def test_sct_is_loaded_after_its_licence_was_read(
     QTest.mouseClick(step.load, Qt.MouseButton.LeftButton)
     assert "not part of this program" in step.offer.text.text()
     assert not step.offer.agree.isVisible()
+    assert not step.card.isVisible()
 
     step.offer.chosen(tmp_path)
     assert "holds no sCT weights" in session.message.text
@@ -64,6 +65,7 @@ def test_sct_is_loaded_after_its_licence_was_read(
     finish()
     assert session.model.info.genes == ("EPCAM", "KRT8")
     assert not step.offer.isVisible()
+    assert step.card.isVisible()
     assert "2 of" in step.card.text()
 
     # once accepted, the card comes first all the same, and is short

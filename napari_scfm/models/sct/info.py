@@ -69,7 +69,7 @@ def model_info(
     default = (
         f"{kind}: {counted(config.num_layers, 'layer')} x {config.embed_dim}, "
         f"{config.num_cells} cells at a time, "
-        + (f"{len(genes)} genes" if genes else "which genes is not known yet")
+        + (f"{len(genes):,} genes" if genes else "which genes is not known yet")
     )
     return ModelInfo(
         name=config.name or name,

@@ -41,6 +41,7 @@ class ModelStep(Step):
         self.offer = SCTOffer(context, self.load_now)
         self.body.addWidget(self.offer)
         self._fill()
+        self.names.currentIndexChanged.connect(self._take_back)
         context.listen(self.session.events.model, self._on_model)
         context.listen(self.session.events.model, self._on_loaded)
         context.listen(self.session.events.fov, self._on_model)
@@ -86,6 +87,7 @@ class ModelStep(Step):
             self.session.fail(error)
             return
         if weights is not None or str(name) == NAME:
+            self.card.hide()
             self.offer.look(weights, self.device.currentData())
         else:
             self.load_now(name)
@@ -112,10 +114,15 @@ class ModelStep(Step):
         if path:
             self.load_name(path)
 
+    def _take_back(self, *_: Any) -> None:
+        """Show the card of the loaded model again instead of an offer."""
+        self.offer.hide()
+        self.card.show()
+
     def _on_loaded(self) -> None:
         """Take the offer away, unless the model lacks an order of genes."""
         model = self.session.model
-        self.offer.hide()
+        self._take_back()
         if model is not None and not model.info.capabilities:
             self.offer.ask_genes(Path(self.session.parts["model source"]))
 
@@ -129,7 +136,8 @@ def card(model: CellModel, fov: Any) -> str:
     """Return what a person wants to know of a model, as rich text."""
     info = model.info
     able = ", ".join(sorted(info.capabilities))
-    lines = [f"<b>{info.name}</b> · {info.description}", f"Can {able}."]
+    lines = [f"<b>{info.name}</b> · {info.description}"]
+    lines += [f"Can {able}."] if able else []
     if info.parameters:
         lines.append(f"{info.parameters:,} parameters")
         if info.licence:
