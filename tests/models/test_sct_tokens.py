@@ -97,6 +97,12 @@ def test_how_counts_become_values():
     odd = make_values(csr([[0.5, 1.7, 0]]))
     assert odd.setting == "as_is"
     np.testing.assert_allclose(odd.matrix.toarray(), [[0.5, 1.7, 0]])
+    # volumes of cells, not logarithms
+    assert make_values(csr([[0.5, 1.7, 90]])).setting == "log1p_counts"
+    scaled = csr(np.arange(1, 6) * np.array([[0.3], [0.7], [1.1]]))
+    assert make_values(scaled).setting == "log1p_counts"
+    scaled.data = np.log1p(scaled.data)
+    assert make_values(scaled).setting == "as_is"
     with pytest.raises(ModelError, match="no setting 'log2'"):
         make_values(counts, "log2")
 

@@ -14,7 +14,7 @@ import numpy as np
 from scipy import sparse
 
 from napari_scfm.errors import ModelError
-from napari_scfm.models.scale import COUNTS, scale_of
+from napari_scfm.models.scale import COUNTS, NORMALISED, scale_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,6 +27,8 @@ RARE: Final = 0.003
 """Genes with fewer counts per cell than this are noise in a whole transcriptome."""
 WHOLE_TRANSCRIPTOME: Final = 5000
 """Genes from which a table is one; panels are chosen, and so filtered, already."""
+_LARGEST_LOG: Final = 14.0
+"""Logarithm of a million counts: no normalised cell holds more in one gene."""
 
 
 @dataclass(frozen=True)
@@ -54,12 +56,12 @@ class Values:
     def sentence(self) -> str:
         """Return how the values were made, for a person."""
         if self.setting == "log1p_counts":
-            return "Tokens are bins of log(1 + count), without depth normalisation."
+            return "Tokens are bins of log(1 + value), without depth normalisation."
         if self.setting == "log_normalized":
-            return "Tokens are bins of log(1 + count scaled to 10,000 per cell)."
+            return "Tokens are bins of log(1 + value scaled to 10,000 per cell)."
         return (
-            "The table holds no whole numbers, so its values were taken as logarithms "
-            "already; predictions are exp(value) - 1 on that scale."
+            "The table's values were taken as logarithms already; predictions are "
+            "exp(value) - 1 on that scale."
         )
 
 
@@ -79,8 +81,8 @@ def make_values(
         (cells, genes) of the genes that the model knows, hidden entries 0.
     setting
         ``log1p_counts``: ln(1 + x). ``log_normalized``: 10^4 per cell over all
-        measured genes, then ln(1 + x). ``as_is``: nothing. ``auto``: the first for
-        whole numbers, the last for others.
+        measured genes, then ln(1 + x). ``as_is``: nothing. ``auto``: the last for
+        values that are no whole numbers and can be logarithms, else the first.
     min_total_fraction
         Genes with a smaller total than this times the cells are emptied (paper:
         0.003). None: 0.003 for counts of a whole transcriptome, else 0.
@@ -99,10 +101,12 @@ def make_values(
             f"There is no setting {setting!r} of the expression values.",
             f"Choose one of {_listed(SETTINGS)}.",
         )
-    whole = scale_of(counts) == COUNTS
+    scale = scale_of(counts)
+    whole = scale == COUNTS
     chosen = setting
     if setting == "auto":
-        chosen = "log1p_counts" if whole else "as_is"
+        logs = not whole and scale != NORMALISED and _highest(counts) <= _LARGEST_LOG
+        chosen = "as_is" if logs else "log1p_counts"
     if min_total_fraction is None:
         wide = (measured or counts.shape[1]) >= WHOLE_TRANSCRIPTOME
         min_total_fraction = RARE if wide and whole else 0.0
@@ -136,6 +140,10 @@ def _without_rare(
     matrix.data[few[matrix.indices]] = 0
     matrix.eliminate_zeros()
     return matrix, int(np.count_nonzero(few & (total > 0)))
+
+
+def _highest(counts: sparse.csr_array) -> float:
+    return float(counts.data.max(initial=0.0))
 
 
 def _listed(names: Iterable[str]) -> str:
