@@ -30,7 +30,7 @@ NARROW = TrainSettings(
 @pytest.fixture
 def step(workbench, session, monkeypatch):
     """Return the open Train step; its models are as small as they can be."""
-    monkeypatch.setattr(training, "settings_of", lambda plan: NARROW)
+    monkeypatch.setattr(training, "settings_of", lambda *_: NARROW)
     workbench.model.device.setCurrentIndex(workbench.model.device.findData("cpu"))
     session.parts["device"] = "cpu"
     made = workbench.train

@@ -212,7 +212,7 @@ class SCTNetwork(nn.Module):
         tokens = self.checked(tokens, coordinates)
         where = positions.to(tokens.device).expand(len(tokens), -1)
         if self._learning:
-            decoded = self._whole(tokens, coordinates, NOTHING).deconv_out
+            decoded = self._whole(tokens, coordinates, NOTHING, False).deconv_out
             scores: Tensor = self.head(_picked(decoded, where))
             return scores
         with torch.no_grad():
@@ -266,7 +266,11 @@ class SCTNetwork(nn.Module):
         return keep
 
     def _whole(
-        self, tokens: Tensor, coordinates: Tensor | None, keep: Stages
+        self,
+        tokens: Tensor,
+        coordinates: Tensor | None,
+        keep: Stages,
+        scored: bool = True,
     ) -> Output:
         x = self._start(tokens, coordinates, keep)
         x = keep.keep("stem_out", gelu(keep.keep("stem_preactivation", self.stem(x))))
@@ -283,7 +287,7 @@ class SCTNetwork(nn.Module):
         for i, block in enumerate(self.decoder):
             skip = skips[-1 - i] if self.config.use_skip_connection else None
             x = block(x, skip, keep, f"dec{i}")
-        logits = self.head(x)
+        logits = self.head(x) if scored else x[..., :0]
         return Output(logits, conv_out, transformer_out, x, tuple(skips))
 
     def _start(
