@@ -16,7 +16,7 @@ def test_tiles_hold_every_cell_once(n, size, placed, seed):
     rng = np.random.default_rng(seed)
     cells = rng.permutation(500)[:n]
     xy = rng.integers(0, 9, (n, 2)).astype(float) if placed else None
-    found = tiles(cells, xy, size)
+    found = tiles(cells, xy, size, np.random.default_rng(seed) if seed % 2 else None)
     kept = np.concatenate([window.cells[window.kept] for window in found])
     assert sorted(kept) == sorted(cells)
     for window in found:
@@ -32,6 +32,21 @@ def test_tiles_are_compact_and_the_last_is_topped_up_with_near_cells():
     spread = [np.ptp(xy[window.cells], axis=0).max() for window in found]
     assert max(spread) <= 8
     assert tiles(np.arange(0), None, 50) == []
+
+
+def test_other_tilings_leave_no_border_between_neighbours():
+    xy = np.stack(np.meshgrid(np.arange(20.0), np.arange(20.0)), -1).reshape(-1, 2)
+    together = np.zeros((400, 400))
+    for number in range(30):
+        for window in tiles(np.arange(400), xy, 50, np.random.default_rng(number)):
+            assert np.ptp(xy[window.cells], axis=0).max() <= 16
+            together[np.ix_(window.cells, window.cells)] += 1
+    beside = np.arange(400) % 20 < 19
+    share = together[np.arange(400)[beside], np.arange(400)[beside] + 1] / 30
+    assert share.min() > 0.3
+    once = tiles(np.arange(400), xy, 50)
+    apart = {cell: number for number, w in enumerate(once) for cell in w.cells}
+    assert any(apart[i] != apart[i + 1] for i in np.flatnonzero(beside))
 
 
 def test_centred_windows_are_nearest_first_with_ties_by_index():

@@ -131,6 +131,8 @@ def test_attention_is_gathered_over_windows_and_orders(small, tissue):
     many = model.attend(tissue)
     np.testing.assert_allclose(many.row_sums(), 1, atol=1e-5)
     assert many.homes().tolist() == [0] * 13 + [1] * 7
+    # several tilings: more partners than one window holds
+    assert (many.dense()[:13] > 0).sum(axis=1).max() > 6
     model.options = replace(model.options, attention_orders=1)
     assert not np.allclose(model.attend(tissue).dense(), many.dense())
     assert any("1 of many orders" in note for note in model.notes)

@@ -2,7 +2,9 @@
 
 Rotary positions make attention hang on how far two cells stand apart in the sequence,
 whatever they express. Averaging over random orders takes that out as noise; what the
-distance alone explains can be subtracted too.
+distance alone explains can be subtracted too. Each order is read in another tiling of
+the field, so that the borders of tiles, across which no cell sees another, leave no
+pattern of their own.
 """
 
 from __future__ import annotations
@@ -44,7 +46,7 @@ def attended(
     asked
         Layers and head. Several layers are rolled out.
     orders
-        Random orders of each window that are averaged.
+        Random orders, each in its own tiling, that are averaged.
     progress
         Told per pass.
     """
@@ -56,9 +58,8 @@ def attended(
 
     found = runs.over(
         reading,
-        reading.windows(),
+        [window for number in range(orders) for window in reading.windows(number)],
         act,
-        number=orders,
         as_given=reading.options.windows == "centred" and orders == 1,
         progress=progress,
         message="Attention",

@@ -37,7 +37,12 @@ class Window:
         return Window(self.cells[order], self.kept[order])
 
 
-def tiles(cells: np.ndarray, xy: np.ndarray | None, size: int) -> list[Window]:
+def tiles(
+    cells: np.ndarray,
+    xy: np.ndarray | None,
+    size: int,
+    rng: np.random.Generator | None = None,
+) -> list[Window]:
     """Return compact groups that hold each cell once.
 
     The field is halved across its longer side at a multiple of ``size`` until a piece
@@ -52,23 +57,38 @@ def tiles(cells: np.ndarray, xy: np.ndarray | None, size: int) -> list[Window]:
         (n, 2) their places; None takes them as they follow one another.
     size
         Cells per group.
+    rng
+        Cut along other directions, at other places: over many such tilings no border
+        between cells stays. None: along x and y, in the middle.
     """
     cells = np.asarray(cells)
     if len(cells) <= size:
         return [Window(cells, np.ones(len(cells), dtype=bool))] if len(cells) else []
     where = np.arange(len(cells), dtype=float)[:, None] if xy is None else xy
-    groups = _halved(np.arange(len(cells)), np.asarray(where, dtype=float), size)
+    turned = np.asarray(where, dtype=float)
+    if rng is not None and turned.shape[1] == 2:
+        angle = rng.uniform(0, 2 * np.pi)
+        turned = turned @ np.array(
+            [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+        )
+    groups = _halved(np.arange(len(cells)), turned, size, rng)
     return [_topped_up(group, cells, where, size) for group in groups]
 
 
-def _halved(rows: np.ndarray, xy: np.ndarray, size: int) -> list[np.ndarray]:
+def _halved(
+    rows: np.ndarray, xy: np.ndarray, size: int, rng: np.random.Generator | None
+) -> list[np.ndarray]:
     if len(rows) <= size:
         return [rows]
     extent = xy[rows].max(axis=0) - xy[rows].min(axis=0)
     order = rows[np.lexsort((rows, xy[rows, int(extent.argmax())]))]
     groups = -(-len(rows) // size)
-    cut = size * (groups // 2)
-    return [*_halved(order[:cut], xy, size), *_halved(order[cut:], xy, size)]
+    middle = groups // 2
+    if rng is not None:
+        middle = int(rng.integers(max(groups // 3, 1), -(-2 * groups // 3) + 1))
+    cut = size * min(middle, groups - 1)
+    parts = order[:cut], order[cut:]
+    return [group for part in parts for group in _halved(part, xy, size, rng)]
 
 
 def _topped_up(

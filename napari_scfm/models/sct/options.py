@@ -33,8 +33,8 @@ class SCTOptions:
     orders
         Random orders over which embeddings and predictions are averaged.
     attention_orders
-        The same for attention; None: 8 where that is cheap (a small network or a
-        GPU), else 1.
+        The same for attention, each order in another tiling; None: 8 where that is
+        cheap (a small network or a GPU), else 1.
     without_sequence
         Subtract from attention what the distance in the sequence alone explains;
         weights can then be negative.

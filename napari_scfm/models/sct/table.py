@@ -174,16 +174,23 @@ class Reading:
         found = (rows[~self.empty[rows]] for rows in bags(self.table))
         return [rows for rows in found if len(rows)]
 
-    def windows(self) -> list[Window]:
-        """Return what is read together, field by field."""
+    def windows(self, tiling: int = 0) -> list[Window]:
+        """Return what is read together, field by field.
+
+        Parameters
+        ----------
+        tiling
+            0, or the number of another way to cut the fields into tiles.
+        """
         size, found = self.config.num_cells, []
+        rng = np.random.default_rng((self.options.seed, tiling)) if tiling else None
         for rows in self.fields():
             xy = None if self._xy is None else self._xy[rows]
             if self.options.windows == "centred":
                 assert xy is not None
                 found += centred(rows, xy, size)
             else:
-                found += tiles(rows, xy, size)
+                found += tiles(rows, xy, size, rng)
         return found
 
     def windows_of_hidden(self, size: int) -> list[Window]:
