@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+_BATCH = 16
+
 
 def convolve(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """Return the correlation without padding, (B, L - taps + 1, out).
@@ -32,11 +34,15 @@ def pointwise(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """Return ``x @ weight.T + bias``, (..., out), by the fastest product.
 
     On processors that is the convolution of one tap: oneDNN's products are up to
-    twice as fast as those of the default library.
+    twice as fast as those of the default library. On one thread torch only takes them
+    for a batch.
     """
-    if x.device.type != "cpu":
+    batch, count = 1, math.prod(x.shape[:-1])
+    if torch.get_num_threads() == 1:
+        batch = 0 if count % _BATCH else _BATCH
+    if not batch or x.device.type != "cpu":
         return F.linear(x, weight, bias)
-    rows = x.reshape(1, -1, x.shape[-1])
+    rows = x.reshape(batch, -1, x.shape[-1])
     return convolve(rows, weight.unsqueeze(2), bias).reshape(*x.shape[:-1], -1)
 
 

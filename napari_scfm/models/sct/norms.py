@@ -29,10 +29,11 @@ class GeneNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return (B, k * positions, C), normed; same shape as ``x``."""
         cells = x.view(len(x), -1, len(self.scale), x.shape[2])
-        variance, mean = torch.var_mean(cells, dim=2, correction=0, keepdim=True)
+        centred = cells - cells.mean(dim=2, keepdim=True)
+        variance = centred.square().mean(dim=2, keepdim=True)
         inverse = torch.rsqrt(variance + EPS)
         scale, offset = self.scale.unsqueeze(-1), self.offset.unsqueeze(-1)
-        normed: Tensor = (cells - mean) * inverse * scale + offset
+        normed: Tensor = centred * inverse * scale + offset
         return normed.flatten(1, 2)
 
 
