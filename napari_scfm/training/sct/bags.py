@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from napari_scfm import keys
 from napari_scfm.models.sct.bags import relative_places, tiles
@@ -32,12 +30,6 @@ class Window:
 
     tokens: np.ndarray
     places: np.ndarray | None
-
-    def on(self, device: torch.device) -> Tensor | None:
-        """Return (1, cells, 2) places as a tensor."""
-        if self.places is None:
-            return None
-        return torch.as_tensor(self.places, device=device).unsqueeze(0)
 
 
 def token_bags(reading: Reading) -> list[TrainingBag]:

@@ -15,7 +15,7 @@ from napari_scfm.training.objectives.base import Objective, mean_figures
 from napari_scfm.training.sct.masking import draw, held_out_mask
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from napari_scfm.models.sct.network import SCTNetwork
     from napari_scfm.training.sct.bags import Window
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class SCTObjective(Objective):
-    """Cross-entropy over all tokens at hidden positions, one window at a time.
+    """Cross-entropy over all tokens at hidden positions of some windows.
 
     Attributes
     ----------
@@ -37,12 +37,16 @@ class SCTObjective(Objective):
     name: str = "sct"
 
     def loss(
-        self, network: SCTNetwork, step: Window, rows: Tensor, rng: np.random.Generator
+        self,
+        network: SCTNetwork,
+        step: Sequence[Window],
+        rows: Tensor,
+        rng: np.random.Generator,
     ) -> Tensor:
-        """Return the mean cross-entropy of what a draw hides of a window."""
-        hidden = draw(step.tokens, rng, self.settings)
-        if not hidden.mask.any():
-            hidden.mask[0, 0] = True
+        """Return the mean cross-entropy of what draws hide of the windows."""
+        hidden = [draw(one.tokens, rng, self.settings) for one in step]
+        if not any(one.mask.any() for one in hidden):
+            hidden[0].mask[0, 0] = True
         scores, truth, weight = _asked(network, step, hidden, rows.device)
         each = F.cross_entropy(scores.float(), truth, reduction="none")
         return (each * weight).sum() / weight.sum()
@@ -55,7 +59,7 @@ class SCTObjective(Objective):
         Always the same are hidden. ``loss`` is the mean of both.
         """
         hidden = held_out_mask(step.tokens, np.random.default_rng(0))
-        scores, truth, _ = _asked(network, step, hidden, rows.device)
+        scores, truth, _ = _asked(network, [step], [hidden], rows.device)
         each = F.cross_entropy(scores[:, :LEVELS].float(), truth, reduction="none")
         of_cells = torch.as_tensor(_of_whole_cells(step.tokens, hidden.mask))
         of_cells = of_cells.to(each.device)
@@ -77,13 +81,28 @@ def _of_whole_cells(tokens: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 
 def _asked(
-    network: SCTNetwork, step: Window, hidden: Hidden, device: torch.device
+    network: SCTNetwork,
+    windows: Sequence[Window],
+    hidden: Sequence[Hidden],
+    device: torch.device,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return scores, true tokens and weights of the hidden entries of a window."""
-    shown = np.where(hidden.mask, MASK, step.tokens).astype(np.int64)
-    where = torch.as_tensor(np.flatnonzero(hidden.mask), device=device)
-    tokens = torch.as_tensor(shown.reshape(1, -1), device=device)
-    scores = network.logits_at(tokens, where, step.on(device))[0]
-    truth = torch.as_tensor(step.tokens[hidden.mask].astype(np.int64), device=device)
-    weight = torch.as_tensor(hidden.weight[hidden.mask], device=device)
-    return scores, truth, weight
+    """Return scores, true tokens and weights of the hidden entries of windows."""
+    true = np.stack([one.tokens for one in windows]).astype(np.int64)
+    mask = np.stack([one.mask for one in hidden])
+    shown = torch.as_tensor(np.where(mask, MASK, true), device=device).flatten(1)
+    places = None
+    if windows[0].places is not None:
+        found = np.stack([one.places for one in windows if one.places is not None])
+        places = torch.as_tensor(found, device=device)
+    asked = torch.as_tensor(mask, device=device).flatten(1)
+    if len(windows) == 1:
+        where = asked[0].nonzero()[:, 0]
+        scores = network.logits_at(shown, where, places)[0]
+    else:
+        scores = network(shown, places).logits[asked]
+    weight = np.stack([one.weight for one in hidden])[mask]
+    return (
+        scores,
+        torch.as_tensor(true[mask], device=device),
+        torch.as_tensor(weight, device=device),
+    )

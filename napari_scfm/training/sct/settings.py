@@ -25,8 +25,10 @@ class SCTSettings(TrainSettings):
         Of the transformer over the bottleneck tokens, and of its feed-forward.
     first_width, halvings
         Channels of the first level, and how often the encoder halves the genes.
-    cells
-        Cells that are read together.
+    cells, first_cells
+        Cells that are read together, and in the first half of the steps.
+    sequences
+        Windows of so many cells in each step.
     norm, encoding
         See :class:`napari_scfm.models.sct.config.SCTConfig`.
     masking
@@ -59,6 +61,8 @@ class SCTSettings(TrainSettings):
     first_width: int = 32
     halvings: int = 5
     cells: int = 50
+    first_cells: int = 8
+    sequences: int = 1
     norm: str = "shared"
     encoding: str = "paper"
     masking: str = "stratified"
@@ -89,8 +93,11 @@ class SCTSettings(TrainSettings):
         ]
         if min(self.hide_zeros, self.hide_expressed) <= 0:
             problems.append("nothing is hidden of zeros or of what is expressed")
-        if min(self.cells, self.scored) < 1:
-            problems.append("cells and scored are not at least 1")
+        problems += [
+            f"{name} is {getattr(self, name)}, not at least 1"
+            for name in ("cells", "first_cells", "sequences", "scored")
+            if getattr(self, name) < 1
+        ]
         if problems:
             raise SpecError(
                 f"An sct-panel cannot be trained so: {'; '.join(problems)}.",

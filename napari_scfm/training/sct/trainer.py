@@ -16,10 +16,9 @@ if TYPE_CHECKING:
 
     from napari_scfm.training.batches import TrainingBag
 
-FIRST_CELLS = 8
 EARLY = 0.5
-"""Share of the steps that read few cells: which gene is which is learned from them as
-well, at a sixth of the cost, and no weight depends on how many are read."""
+"""Share of the steps that read ``first_cells``: which gene is which is learned from few
+cells as well, at less cost, and no weight depends on how many are read."""
 
 
 class SCTTrainer(Trainer):
@@ -31,12 +30,14 @@ class SCTTrainer(Trainer):
         assert isinstance(settings, SCTSettings)
         size = min(settings.cells, self.largest or settings.cells)
         if self.done < EARLY * self.steps:
-            size = min(size, FIRST_CELLS)
-        window = drawn_window(
-            bag, size, config.positions, self.rng, placed=config.reads_coordinates
-        )
+            size = min(size, settings.first_cells)
+        placed = config.reads_coordinates
+        windows = [
+            drawn_window(bag, size, config.positions, self.rng, placed=placed)
+            for _ in range(settings.sequences)
+        ]
         with self._precision():
-            loss = self.objective.loss(self.network, window, self.rows, self.rng)
+            loss = self.objective.loss(self.network, windows, self.rows, self.rng)
         loss.backward()  # type: ignore[no-untyped-call]
         return float(loss.detach())
 
