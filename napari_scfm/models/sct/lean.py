@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from napari_scfm.models.sct.blocks import DecoderBlock, EncoderBlock
     from napari_scfm.models.sct.network import SCTNetwork
 
-ELEMENTS = {"cpu": 2**22, "mps": 2**26, "cuda": 2**28}
+ELEMENTS = {"cpu": 2**22, "mps": 2**26, "cuda": 2**26}
 """Numbers of the largest temporary array."""
 
 
