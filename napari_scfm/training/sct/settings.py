@@ -26,7 +26,7 @@ class SCTSettings(TrainSettings):
     first_width, halvings
         Channels of the first level, and how often the encoder halves the genes.
     cells, first_cells
-        Cells that are read together, and in the first half of the steps.
+        Cells that are read together, and in all steps but the last sixth.
     sequences
         Windows of so many cells in each step.
     norm, encoding
