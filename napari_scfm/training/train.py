@@ -132,16 +132,29 @@ def train(
     wish.check()
     if resume and out is None:
         raise SpecError("Nothing to resume: no folder is given.", "Give out.")
-    place = pick_device(device)
     if not sct and objective == OBJECTIVE:
         raise SpecError(
             f"Only sCT networks learn by {OBJECTIVE!r}.",
             f"Train {PANEL!r}, or choose another objective.",
         )
-    if sct:
-        return train_panel(
-            wish, table, model, out=out, resume=resume, device=device, progress=progress
-        )
+    how = train_panel if sct else _train_cellplm
+    return how(
+        wish, table, model, out=out, resume=resume, device=device, progress=progress
+    )
+
+
+def _train_cellplm(
+    wish: Wish,
+    table: AnnData,
+    model: str | Path | CellModel,
+    *,
+    out: str | Path | None,
+    resume: bool,
+    device: str,
+    progress: ProgressCallback | None,
+) -> CellPLM:
+    """Train a network of the CellPLM family; see :func:`train`."""
+    place = pick_device(device)
     given = given_model(model, device)
     lesson = read_lesson(wish, table, given)
     terms = _terms(wish, lesson, given)
@@ -152,9 +165,9 @@ def train(
     if checkpoints is not None and not resume:
         checkpoints.clear()
     with (
-        seeded(seed, place),
+        seeded(wish.seed, place),
         threads(lesson.config.enc_hid, place),
-        saying_what_is_kept(out, epochs),
+        saying_what_is_kept(out, wish.epochs),
     ):
         network = first_network(lesson.config, given, lesson.notes)
         if given is None:
@@ -165,9 +178,9 @@ def train(
             torch.as_tensor(lesson.rows, device=place),
             lesson.training,
             lesson.held_out,
-            settings=knobs,
-            epochs=epochs,
-            seed=seed,
+            settings=wish.settings,
+            epochs=wish.epochs,
+            seed=wish.seed,
             progress=progress,
             checkpoints=checkpoints,
             resume=resume,
