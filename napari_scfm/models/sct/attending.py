@@ -67,7 +67,7 @@ def attended(
     weights = [(window, _one(layers, asked.rollout)) for _, window, layers in found]
     if reading.options.without_sequence:
         weights = without_sequence(weights)
-    return _gathered(reading, weights, orders)
+    return _gathered(reading, weights)
 
 
 def _one(layers: np.ndarray, rollout: bool) -> np.ndarray:
@@ -120,21 +120,32 @@ def _by_distance(mean: np.ndarray) -> np.ndarray:
     return out
 
 
-def _gathered(reading: Reading, found: Found, orders: int) -> Attention:
-    """Return windows' weights as one attention, a block for each field."""
+def _gathered(reading: Reading, found: Found) -> Attention:
+    """Return windows' weights as one attention, a block for each field.
+
+    A pair's weight is its mean over the windows in which both occur, so that near
+    cells, which share more windows than far ones, do not weigh more for that; rows are
+    then made to sum to 1.
+    """
     n = reading.table.n_obs
+    if not found:
+        return Attention([], n)
     rows, columns, weights = [], [], []
     for window, one in found:
         kept = window.cells[window.kept]
         rows.append(np.repeat(kept, len(window.cells)))
         columns.append(np.tile(window.cells, len(kept)))
-        weights.append(one[window.kept].ravel().astype(np.float64) / orders)
-    if not found:
-        return Attention([], n)
+        weights.append(one[window.kept].ravel().astype(np.float64))
     pairs = (np.concatenate(rows), np.concatenate(columns))
-    whole = sparse.coo_array((np.concatenate(weights), pairs), shape=(n, n)).tocsr()
+    values = np.concatenate(weights)
+    total = sparse.coo_array((values, pairs), shape=(n, n)).tocsr()
+    number = sparse.coo_array((np.ones(len(values)), pairs), shape=(n, n)).tocsr()
+    total.data /= number.data
+    sums = np.asarray(total.sum(axis=1)).ravel()
+    scale = np.divide(1.0, sums, out=np.zeros(n), where=sums > 0)
+    total.data *= np.repeat(scale, np.diff(total.indptr))
     blocks = [
-        Block(cells, matrix=sparse.csr_array(whole[cells][:, cells]))
+        Block(cells, matrix=sparse.csr_array(total[cells][:, cells]))
         for cells in reading.fields()
     ]
     return Attention(blocks, n)
