@@ -15,7 +15,9 @@ predicted 0 as level 1, as who knows that the entry is expressed would.
 
 Every method is scored by its counts, cut at the edges; and by "bins", the likeliest:
 sct-panel says chances of bins, of the others it is the likeliest level of a Poisson
-count of their mean.
+count of their mean. "true edges" are sct-panel's chances, as counts by the middles of
+the true bins, which is how the paper scores it; its plain counts take, where the whole
+cell is hidden, the edges of the visible cells around.
 
 Ceilings, for hidden cells: "type" knows each hidden cell's type (of 30 clusters of all
 cells by their own counts) and its total; "rates" knows every rate of the cell: its own
@@ -41,6 +43,7 @@ import napari_scfm as scfm
 from napari_scfm import keys
 from napari_scfm.analysis.levels import CellRange, confusion, level_metrics
 from napari_scfm.masks.neighbourhoods import neighbourhood_bags
+from napari_scfm.models.sct.debin import middles
 from napari_scfm.models.sct.model import SCT
 from napari_scfm.models.sct.tokens import LEVELS
 
@@ -176,8 +179,9 @@ def one(
     rows = table.obs_names.get_indexer(result.cells)[result.rows]
     asked = Asked(table, rows, columns, result.truth_values, CellRange.of(table.X))
     said = {found.name: by_counts(asked, found.values) for found in result.predictions}
-    bins = bin_chances(models["sct-panel"], table, mask, asked).argmax(axis=1)
-    said["sct-panel, bins"] = Said(asked, bins)
+    chances = bin_chances(models["sct-panel"], table, mask, asked)
+    said["sct-panel, bins"] = Said(asked, chances.argmax(axis=1))
+    said["sct-panel, true edges"] = by_counts(asked, by_true_edges(chances, asked))
     if name.endswith("cells"):
         said |= ceilings(table, others, asked, seed)
     groups = {name: np.ones(len(rows), dtype=bool)}
@@ -195,6 +199,12 @@ def by_counts(asked: Asked, values: np.ndarray) -> Said:
     """Return what a method said by its counts."""
     values = np.clip(np.nan_to_num(values), 0, None)
     return Said(asked, asked.ranges.levels(np.log1p(values), asked.rows), values)
+
+
+def by_true_edges(chances: np.ndarray, asked: Asked) -> np.ndarray:
+    """Return counts of chances as the paper does: by the middles of the true bins."""
+    middle = middles(asked.ranges.low, asked.ranges.high)[asked.rows]
+    return np.expm1((chances[:, 1:] * middle).sum(axis=1))
 
 
 def ceilings(
