@@ -48,9 +48,9 @@ _CHEAP = 20_000_000
 
 LOCAL = (
     "Cells that are never read together weigh 0, and all cells of a window change one "
-    "another's weights: arrows follow the windows in part. Draw and test them among the "
-    "nearest cells only (30 is usual), and take small p-values with care: an untrained "
-    "network on shuffled cells reached p = 0.01 as well."
+    "another's weights: arrows follow the windows in part. Draw and test them among "
+    "the nearest cells only (30 is usual), and take small p-values with care: an "
+    "untrained network on shuffled cells reached p = 0.01 as well."
 )
 
 
