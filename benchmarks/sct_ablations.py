@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from napari_scfm.models.base import CellModel
 
 TASKS = ("15% of entries", "10 of 50 cells")
-PAPER = {"whole_cells": 0.0, "more_entries": 0.0, "even": False}
+PAPER = {"whole_cells": 0.0, "more_entries": 0.0, "more_genes": 0.0, "even": False}
 VARIANTS: dict[str, dict[str, Any]] = {
     "as it ships": {},
     "plain layer norm": {"norm": "plain"},
@@ -61,7 +61,7 @@ def main() -> None:
     whole = slide(asked.slide)
     tested = (whole.obs[keys.FOV] == asked.fov).to_numpy()
     table = neighbourhoods(whole[tested].copy(), 20, 0)
-    masks = protocols(table, whole[tested], 0)
+    masks = protocols(table, whole[~tested], 0)
     base = SCTSettings(first_cells=50, draws=16, scored=2, patience=99)
     print(f"{date.today()}, {asked.slide} {asked.fov}, {asked.epochs} epochs of {base}")
     head = "cross-entropy | MCC all | MCC expr. | known"

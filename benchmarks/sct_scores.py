@@ -43,6 +43,7 @@ import napari_scfm as scfm
 from napari_scfm import keys
 from napari_scfm.analysis.levels import CellRange, confusion, level_metrics
 from napari_scfm.masks.neighbourhoods import neighbourhood_bags
+from napari_scfm.masks.strata import strata
 from napari_scfm.models.sct.debin import middles
 from napari_scfm.models.sct.model import SCT
 from napari_scfm.models.sct.tokens import LEVELS
@@ -102,7 +103,7 @@ def main() -> None:
     rows = []
     for seed in asked.seeds:
         table = neighbourhoods(whole[tested].copy(), asked.places, seed)
-        for name, mask in protocols(table, whole[tested], seed).items():
+        for name, mask in protocols(table, whole[~tested], seed).items():
             if asked.only and name not in asked.only:
                 continue
             start = time.process_time()
@@ -145,7 +146,7 @@ def neighbourhoods(table: AnnData, places: int, seed: int) -> AnnData:
     return found
 
 
-def protocols(table: AnnData, whole: AnnData, seed: int) -> dict[str, Mask]:
+def protocols(table: AnnData, others: AnnData, seed: int) -> dict[str, Mask]:
     """Return what is hidden in each."""
     found = {
         f"{share:.0%} of entries": scfm.mask_entries(table, share, seed)
@@ -158,7 +159,7 @@ def protocols(table: AnnData, whole: AnnData, seed: int) -> dict[str, Mask]:
         chosen = np.sort(np.concatenate([order[:number] for order in orders]))
         name = f"{number} of {SIZE} cells"
         found[name] = scfm.mask_cells(table, table.obs_names[chosen])
-    genes = scfm.mask_strata(whole, PER_STRATUM, seed).hidden_genes
+    genes = scfm.mask_strata(others, PER_STRATUM, seed).hidden_genes
     return found | {"genes by stratum": scfm.mask_genes(table, genes)}
 
 
@@ -178,15 +179,26 @@ def one(
     columns = table.var_names.get_indexer(result.genes)[result.columns]
     rows = table.obs_names.get_indexer(result.cells)[result.rows]
     asked = Asked(table, rows, columns, result.truth_values, CellRange.of(table.X))
-    said = {found.name: by_counts(asked, found.values) for found in result.predictions}
+    methods = dict(
+        zip(result.models, ("sct-panel", "cellplm", *BASELINES), strict=True)
+    )
+    said = {
+        methods[found.name]: by_counts(asked, found.values)
+        for found in result.predictions
+    }
     chances = bin_chances(models["sct-panel"], table, mask, asked)
     said["sct-panel, bins"] = Said(asked, chances.argmax(axis=1))
     said["sct-panel, true edges"] = by_counts(asked, by_true_edges(chances, asked))
+    for method in ("cellplm", *BASELINES):
+        mean = said[method].values
+        assert mean is not None
+        own = likeliest(np.maximum(mean, 1e-3), asked.ranges, rows)
+        said[f"{method}, bins"] = Said(asked, own)
     if name.endswith("cells"):
         said |= ceilings(table, others, asked, seed)
     groups = {name: np.ones(len(rows), dtype=bool)}
     if name.startswith("genes"):
-        stratum = scfm.strata(others).to_numpy()[columns]
+        stratum = strata(others).to_numpy()[columns]
         groups |= {f"genes, {s}": stratum == s for s in pd.unique(np.sort(stratum))}
     return [
         {"protocol": protocol, "method": method, "seed": seed} | scores(what, keep)

@@ -93,7 +93,7 @@ def test_what_is_hidden() -> None:
     rng = np.random.default_rng(0)
     tokens = rng.choice([0, 0, 0, 1, 2, 4], (50, 400)).astype(np.uint8)
     tokens[:, 396:] = PAD
-    settings = replace(TINY, whole_cells=0.0, more_entries=0.0)
+    settings = replace(TINY, whole_cells=0.0, more_entries=0.0, more_genes=0.0)
     found = [draw(tokens, rng, settings) for _ in range(20)]
     hidden = np.stack([one.mask for one in found])
     assert not hidden[..., 396:].any()
@@ -104,6 +104,8 @@ def test_what_is_hidden() -> None:
     even = draw(tokens, rng, replace(settings, masking="uniform"))
     assert even.mask[zero].mean() == pytest.approx(0.15, abs=0.02)
     assert (even.weight == 1).all()
+    genes = draw(tokens, rng, replace(settings, more_genes=1.0)).mask[:, :396]
+    assert 0.02 < genes.all(axis=0).mean() < 0.5
     whole = draw(tokens, rng, replace(settings, whole_cells=1.0)).mask[:, :396]
     assert 1 <= whole.all(axis=1).sum() < 50
 

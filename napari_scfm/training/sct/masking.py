@@ -12,6 +12,8 @@ from napari_scfm.models.sct.tokens import PAD, ZERO
 if TYPE_CHECKING:
     from napari_scfm.training.sct.settings import SCTSettings
 
+GENES = (0.05, 0.4)
+"""Bounds of the share of genes that a step hides in all its cells, where it does."""
 SHARES = (0.05, 0.9)
 """Bounds of the share of all entries that a step hides, where it draws one."""
 
@@ -36,8 +38,8 @@ def draw(tokens: np.ndarray, rng: np.random.Generator, settings: SCTSettings) ->
     """Draw what one window hides.
 
     Zeros are hidden with one chance, expressed genes with another (paper: 0.01 and
-    0.15). Ours: some windows hide whole cells as well, some a drawn share of all
-    entries instead of the strata.
+    0.15). Ours: some windows hide whole cells as well, some whole genes, some a drawn
+    share of all entries instead of the strata.
 
     Parameters
     ----------
@@ -58,6 +60,9 @@ def draw(tokens: np.ndarray, rng: np.random.Generator, settings: SCTSettings) ->
     weight = np.ones(tokens.shape, dtype=np.float32)
     if settings.even:
         weight[tokens == ZERO] = expressed / zero
+    if rng.random() < settings.more_genes:
+        genes = rng.random(tokens.shape[1]) < rng.uniform(*GENES)
+        mask[:, genes], weight[:, genes] = True, 1.0
     if whole:
         rows = _some(len(tokens), rng, settings.most_cells)
         mask[rows], weight[rows] = True, 1.0

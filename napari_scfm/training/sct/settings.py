@@ -12,7 +12,10 @@ from napari_scfm.training.settings import TrainSettings
 SIZES: dict[str, dict[str, int]] = {"small": {}, "base": {"width": 128, "hidden": 256}}
 """Sizes of a new network by name."""
 MASKINGS = ("stratified", "uniform")
-_SHARES = ("hide_zeros", "hide_expressed", "whole_cells", "most_cells", "more_entries")
+_SHARES = (
+    *("hide_zeros", "hide_expressed", "whole_cells", "most_cells"),
+    *("more_entries", "more_genes"),
+)
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,8 @@ class SCTSettings(TrainSettings):
         Ours: chance that a step hides whole cells as well, and the largest share.
     more_entries
         Ours: chance that a step hides a drawn share of all entries instead.
+    more_genes
+        Ours: chance that a step hides some genes in all its cells as well.
     even
         Ours: whether hidden zeros count for those that the strata leave visible, so
         that chances are those of any hidden entry; False: each hidden entry counts
@@ -71,6 +76,7 @@ class SCTSettings(TrainSettings):
     whole_cells: float = 0.5
     most_cells: float = 0.9
     more_entries: float = 0.2
+    more_genes: float = 0.25
     even: bool = True
     norm_pace: float = 3.0
     scored: int = 8
