@@ -59,6 +59,15 @@ PLACES, SIZE = 20, 50
 SHARES, CELLS, PER_STRATUM = (0.15, 0.3, 0.4, 0.8), (1, 10, 20, 40), 25
 
 
+SHOWN = {
+    "mcc_all": "MCC, all entries",
+    "mcc_expressed": "MCC, expressed entries",
+    "mcc_known": "MCC, known to be expressed",
+    "mae": "MAE of counts, expressed",
+    "mae_all": "MAE of counts, all",
+}
+
+
 class Asked(NamedTuple):
     """The hidden entries of one run: cell, gene and true count of each."""
 
@@ -78,7 +87,7 @@ class Said(NamedTuple):
 
 
 def main() -> None:
-    """Print one table per protocol, means over seeds."""
+    """Print one table per figure, means over seeds."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("slide", choices=["nsclc", "merfish"])
     parser.add_argument("--fov", required=True)
@@ -247,7 +256,8 @@ def bin_chances(
     assert isinstance(model, SCT)
     reading = model._reading(table, mask)
     genes = reading.asked([str(name) for name in table.var_names])
-    found = np.full((*table.shape, LEVELS), np.nan, dtype=np.float32)
+    found = np.zeros((*table.shape, LEVELS), dtype=np.float32)
+    orders = model.options.orders
 
     def chances(tokens: Any, places: Any) -> Any:
         logits = model.network(tokens, places).logits[..., :LEVELS].float()
@@ -255,8 +265,8 @@ def bin_chances(
         return logits.softmax(-1).unflatten(1, (-1, width))[:, :, genes]
 
     windows = reading.windows()
-    for _, window, part in model._runs.over(reading, windows, chances):
-        found[window.cells[window.kept]] = part[window.kept]
+    for _, window, part in model._runs.over(reading, windows, chances, number=orders):
+        found[window.cells[window.kept]] += part[window.kept] / orders
     return found[asked.rows, asked.columns]
 
 
@@ -284,25 +294,19 @@ def scores(what: Said, keep: np.ndarray) -> dict[str, float]:
 
 
 def report(scored: pd.DataFrame) -> None:
-    """Print a Markdown table per protocol, mean (deviation) over seeds."""
-    heads = {
-        "mcc_all": "MCC all",
-        "mcc_expressed": "MCC expr.",
-        "mcc_known": "known",
-        "mae": "MAE expr.",
-        "mae_all": "MAE all",
-    }
-    for protocol, rows in scored.groupby("protocol", sort=False):
-        print(f"\n| {protocol} | {' | '.join(heads.values())} |")
-        print("| --- " * (len(heads) + 1) + "|")
-        for method, own in rows.groupby("method", sort=False):
-            cells = [
-                f"{own[name].mean():.3f} ({own[name].std(ddof=0):.3f})"
-                if own[name].notna().any()
-                else ""
-                for name in heads
-            ]
-            print(f"| {method} | {' | '.join(cells)} |")
+    """Print a Markdown table per figure: methods, protocols, mean (sd) over seeds."""
+    protocols = list(pd.unique(scored["protocol"]))
+    for name, title in SHOWN.items():
+        print(f"\n| {title} | {' | '.join(protocols)} |")
+        print("| --- " * (len(protocols) + 1) + "|")
+        for method, own in scored.groupby("method", sort=False):
+            each = [own.loc[own["protocol"] == p, name].dropna() for p in protocols]
+            if any(map(len, each)):
+                cells = [
+                    f"{v.mean():.3f} ({v.std(ddof=0):.3f})" if len(v) else ""
+                    for v in each
+                ]
+                print(f"| {method} | {' | '.join(cells)} |")
 
 
 if __name__ == "__main__":
