@@ -101,6 +101,7 @@ def main() -> None:
     parser.add_argument("--places", type=int, default=PLACES)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--only", nargs="+", default=[], help="protocols, by name")
+    parser.add_argument("--csv", type=Path, help="keep the scores of these seeds")
     asked = parser.parse_args()
     whole = slide(asked.slide)
     tested = (whole.obs[keys.FOV] == asked.fov).to_numpy()
@@ -123,7 +124,10 @@ def main() -> None:
             rows += one(table, whole[~tested].copy(), mask, models, seed, name)
             spent = time.process_time() - start
             print(f"seed {seed}, {name}: {spent:.0f} CPU s", flush=True)
-    report(pd.DataFrame(rows))
+    found = pd.DataFrame(rows)
+    if asked.csv is not None:
+        found.to_csv(asked.csv, index=False)
+    report(found)
 
 
 def network(
