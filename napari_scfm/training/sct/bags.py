@@ -98,9 +98,23 @@ def _turned(xy: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _tile_at(xy: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
-    """Return the cells of one tile, drawn at random among all of them."""
-    found = tiles(np.arange(len(xy)), xy, size)
-    return found[rng.integers(len(found))].cells
+    """Return the cells of one of the tiles of :func:`.bags.tiles`, drawn at random.
+
+    Only the halves that hold it are looked at.
+    """
+    rows = np.arange(len(xy))
+    while len(rows) > size:
+        side = int(np.ptp(xy[rows], axis=0).argmax())
+        order = rows[np.argsort(xy[rows, side], kind="stable")]
+        groups = -(-len(rows) // size)
+        cut = size * (groups // 2)
+        first = rng.integers(groups) < groups // 2
+        rows = order[:cut] if first else order[cut:]
+    if len(rows) == min(size, len(xy)):
+        return rows
+    far = np.square(xy - xy[rows].mean(axis=0)).sum(axis=1)
+    far[rows] = -1.0
+    return np.argsort(far, kind="stable")[:size]
 
 
 def _window(
