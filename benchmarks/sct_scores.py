@@ -1,7 +1,7 @@
 """The protocols of the sCT tables on a real slide, one held-out field of view.
 
 Run: python benchmarks/sct_scores.py nsclc|merfish --fov F --panel DIR --cellplm DIR
-Without a folder the network is trained first, on all other fields of view (--epochs).
+Without a folder the network is trained first, on all other fields of view.
 
 20 neighbourhoods of 50 cells of the held-out field are drawn, each read alone. Hidden
 are 15, 30, 40 or 80 % of all entries; all genes of 1, 10, 20 or 40 of the 50 cells; or
@@ -49,6 +49,8 @@ from napari_scfm.masks.strata import strata
 from napari_scfm.models.sct.debin import middles
 from napari_scfm.models.sct.model import SCT
 from napari_scfm.models.sct.tokens import LEVELS
+from napari_scfm.training.sct.settings import SCTSettings
+from napari_scfm.training.settings import TrainSettings
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -63,6 +65,13 @@ STRATA_ODDS = 0.01 / 0.15
 SHARES, CELLS, PER_STRATUM = (0.15, 0.3, 0.4, 0.8), (1, 10, 20, 40), 25
 
 
+RECIPES: dict[tuple[str, str], tuple[int, TrainSettings]] = {
+    ("sct-panel", "nsclc"): (36, SCTSettings(draws=16)),
+    ("sct-panel", "merfish"): (30, SCTSettings(draws=40, first_cells=10)),
+    ("cellplm", "nsclc"): (12, TrainSettings()),
+    ("cellplm", "merfish"): (12, TrainSettings()),
+}
+"""Epochs and settings of networks that are trained here."""
 SHOWN = {
     "mcc_all": "MCC, all entries",
     "mcc_expressed": "MCC, expressed entries",
@@ -97,7 +106,6 @@ def main() -> None:
     parser.add_argument("--fov", required=True)
     parser.add_argument("--panel", type=Path)
     parser.add_argument("--cellplm", type=Path)
-    parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--places", type=int, default=PLACES)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--only", nargs="+", default=[], help="protocols, by name")
@@ -138,11 +146,13 @@ def network(
         found = scfm.load_model(folder)
     else:
         start = time.process_time()
+        epochs, settings = RECIPES[name, asked.slide]
         found = scfm.train(
             name,
             whole,
             validation=[asked.fov],
-            epochs=asked.epochs,
+            epochs=epochs,
+            settings=settings,
             out=Path(scratch, name),
         )
         print(f"{name}: trained in {time.process_time() - start:.0f} CPU s", flush=True)
