@@ -13,6 +13,8 @@ for _library in ("OMP", "OPENBLAS", "MKL"):
 os.environ["NAPARI_SCFM_AUTOSAVE"] = "0"
 # neither read nor write the settings of the person who runs the tests
 os.environ["NAPARI_CONFIG"] = ""
+# nor what that person keeps of sCT: nothing can be written there
+os.environ["NAPARI_SCFM_CONFIG"] = os.devnull
 
 import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402

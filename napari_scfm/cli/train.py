@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
     from napari_scfm.models.cellplm.model import CellPLM
+    from napari_scfm.models.sct.model import SCT
 
 
 def train(
@@ -28,7 +29,8 @@ def train(
             metavar="NAME",
             help="What to learn: masked (guess hidden genes and cells), impute (guess "
             "target genes from all others), supcon (an embedding that keeps labels "
-            "apart), annotate (tell labels), pretrain (as the original was).",
+            "apart), annotate (tell labels), pretrain (as the original was); sct-panel "
+            "learns only by guessing.",
         ),
     ] = "masked",
     labels: Annotated[
@@ -58,7 +60,7 @@ def train(
             "--from",
             "--model",
             metavar="M",
-            help="cellplm for a new model, or one to go on from.",
+            help="cellplm or sct-panel for a new model, or one to go on from.",
         ),
     ] = "cellplm",
     size: Annotated[
@@ -98,10 +100,10 @@ def train(
     """
     from napari_scfm.cli.bar import training_bar
     from napari_scfm.slides.read import read_slide
-    from napari_scfm.training.settings import TrainSettings
+    from napari_scfm.training.sct.settings import settings_of
     from napari_scfm.training.train import train as train_model
 
-    settings = TrainSettings.of_size(size)
+    settings = settings_of(model, size)
     _check_folder(out, resume)
     table = chosen_table(read_slide(path), fov)
     try:
@@ -187,7 +189,7 @@ def _how_to_go_on(out: Path, epochs: int) -> str:
     )
 
 
-def _tell(model: CellPLM, out: Path) -> None:
+def _tell(model: CellPLM | SCT, out: Path) -> None:
     """Print what was made, and how it did in the held-out FOVs."""
     import json
 

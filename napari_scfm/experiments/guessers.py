@@ -93,7 +93,7 @@ def _guesser(
 def _reads_bags(model: CellModel) -> bool:
     """Return whether a model can be asked to read a neighbourhood."""
     config = getattr(model, "config", None)
-    return config is not None and not config.neighbours
+    return config is not None and not getattr(config, "neighbours", ())
 
 
 def _own_name(name: str, taken: set[str]) -> str:

@@ -44,11 +44,13 @@ def provenance(info: ModelInfo, *, seed: int = 0, **more: Any) -> dict[str, Any]
     more
         Further plain values, such as the mask or a p-value per FOV.
     """
+    settings = {"settings": info.settings} if info.settings else {}
     return {
         "model": info.name,
         "sha256": info.sha256,
         "seed": seed,
         "versions": versions(),
+        **settings,
         **more,
     }
 

@@ -95,6 +95,9 @@ class GeneMatch:
         The model's genes that the table does not have.
     species
         Species of the table and of the model.
+    twins
+        Column -> row of the duplicates that are surely the same gene as the column
+        that has their place: both met it by their own name, symbol or Ensembl id.
     """
 
     columns: np.ndarray
@@ -107,6 +110,7 @@ class GeneMatch:
     orthologs: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     species: tuple[str, str] = ("unknown", "unknown")
+    twins: dict[int, int] = field(default_factory=dict)
 
     @property
     def n_table(self) -> int:
@@ -186,7 +190,17 @@ def match_genes(var: pd.DataFrame, model_genes: Sequence[str]) -> GeneMatch:
         orthologs=way[ORTHOLOG],
         missing=[str(g) for row, g in enumerate(model_genes) if row not in taken],
         species=(finder.table_species, finder.species),
+        twins=_twins(found, owner),
     )
+
+
+def _twins(found: dict[int, tuple[int, str]], owner: dict[int, int]) -> dict[int, int]:
+    sure = (NAME, OTHER_NAME)
+    return {
+        column: row
+        for column, (row, way) in sorted(found.items())
+        if owner[row] != column and way in sure and found[owner[row]][1] in sure
+    }
 
 
 def resolve(names: Iterable[str], model_genes: Sequence[str]) -> np.ndarray:

@@ -47,6 +47,8 @@ class ModelInfo:
         Of the weights, or of the method.
     sha256
         Of the weights' file; "" where there is none.
+    settings
+        How it reads tables, as JSON; "" for a model that has no choice.
     """
 
     name: str
@@ -58,6 +60,7 @@ class ModelInfo:
     licence: str = ""
     citation: str = ""
     sha256: str = ""
+    settings: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, ready for JSON."""

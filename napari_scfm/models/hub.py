@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING
 from napari_scfm.errors import ModelError
 from napari_scfm.models.cellplm.files import WEIGHTS, find_files
 from napari_scfm.models.cellplm.info import MINI, MINI_FOLDER, mini_info
+from napari_scfm.models.sct import kept
+from napari_scfm.models.sct.files import find_files as find_sct
+from napari_scfm.models.sct.info import sct_info
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +38,8 @@ def list_models() -> list[ModelInfo]:
     infos = [make().info for make in _baselines().values()]
     if (MINI_FOLDER / WEIGHTS).is_file():
         infos.append(mini_info())
-    return infos
+    sct = sct_info()
+    return infos if sct is None else [*infos, sct]
 
 
 def load_model(
@@ -43,6 +47,8 @@ def load_model(
     device: str = "auto",
     compat: bool = False,
     precision: str = "auto",
+    *,
+    genes: str | Path | None = None,
 ) -> CellModel:
     """Return a model by name or from its files.
 
@@ -51,7 +57,8 @@ def load_model(
     name_or_path
         A name of :func:`list_models`; or a folder or file written by
         ``model.save``; or an original CellPLM ``<version>.best.ckpt`` (or its
-        folder) with ``<version>.config.json`` beside it.
+        folder) with ``<version>.config.json`` beside it; or the released
+        ``params.joblib`` of sCT (or its folder) with ``config.json`` beside it.
     device
         "auto" (CUDA, MPS, CPU), "cuda", "mps" or "cpu"; baselines ignore it.
     compat
@@ -61,6 +68,9 @@ def load_model(
         processors and GPUs that have it and changes an embedding by about 0.2 %; or
         "auto": bfloat16 on CUDA GPUs that have it, float32 elsewhere. Baselines
         ignore it.
+    genes
+        Of sCT: a table with the columns position and ensembl_id, or the folder of the
+        two gene maps of its release, where they do not lie beside the weights.
 
     Raises
     ------
@@ -74,18 +84,30 @@ def load_model(
         return baselines[name]()
     if name == MINI:
         name_or_path = MINI_FOLDER
+    elif name == kept.NAME and not Path(name).exists():
+        name_or_path = kept.weights() or _no_sct()
     elif not Path(name_or_path).exists():
         importlib.import_module(_REGISTRY).refuse_missing(name)
         raise _unknown(name, [*baselines, MINI])
+    sct = find_sct(name_or_path)
+    if sct is not None:
+        from napari_scfm.models.sct.model import SCT
+
+        return SCT.load(sct, genes=genes, device=device, precision=precision)
     files = find_files(name_or_path)
     if files is None:
         raise ModelError(
             f"{name_or_path} holds no model that can be read.",
-            f"Give a .ckpt file, or a folder with {WEIGHTS} and config.json.",
+            f"Give a .ckpt or params.joblib file, or a folder with {WEIGHTS} and "
+            "config.json.",
         )
     from napari_scfm.models.cellplm.model import CellPLM
 
     return CellPLM.load(files, device=device, compat=compat, precision=precision)
+
+
+def _no_sct() -> Path:
+    raise ModelError("It is not known where the sCT weights lie.", kept.WHERE)
 
 
 def _unknown(name: str, names: list[str]) -> ModelError:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from napari_scfm.training.objectives.base import Objective
     from napari_scfm.training.settings import TrainSettings
 
-OBJECTIVES = ("masked", "impute", "supcon", "annotate", "pretrain")
+OBJECTIVES = ("masked", "impute", "supcon", "annotate", "pretrain", "sct")
 LABELLED = ("supcon", "annotate")
 
 

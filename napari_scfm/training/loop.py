@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from napari_scfm.models.cellplm.network import CellPLMNetwork
     from napari_scfm.progress import ProgressCallback
     from napari_scfm.training.batches import TrainingBag
     from napari_scfm.training.checkpoints import Checkpoints
@@ -66,7 +65,7 @@ class History:
 
 
 def run_loop(
-    network: CellPLMNetwork,
+    network: Any,
     objective: Objective,
     rows: Tensor,
     training: Sequence[TrainingBag],
@@ -78,6 +77,7 @@ def run_loop(
     progress: ProgressCallback | None,
     checkpoints: Checkpoints | None = None,
     resume: bool = False,
+    kind: type[Trainer] = Trainer,
 ) -> History:
     """Train a network in place and return what happened.
 
@@ -97,6 +97,8 @@ def run_loop(
         Where to write one after every epoch, or None.
     resume
         Go on from the newest checkpoint, if there is one.
+    kind
+        How steps are taken.
 
     Raises
     ------
@@ -106,7 +108,7 @@ def run_loop(
         If the checkpoints are damaged, or of another run.
     """
     steps = epochs * settings.draws * len(training)
-    trainer = Trainer(network, objective, rows, settings, steps, seed)
+    trainer = kind(network, objective, rows, settings, steps, seed)
     run = _Run(trainer, training, validation, epochs, checkpoints, progress)
     if resume and checkpoints is not None:
         run.restore(checkpoints)

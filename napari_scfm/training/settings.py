@@ -127,7 +127,11 @@ class TrainSettings:
         SpecError
             If it is neither, or heads do not divide the width.
         """
-        return cls(**{**_size(text), **changes})
+        return cls(**{**_size(text, cls._named()), **changes})
+
+    @classmethod
+    def _named(cls) -> dict[str, dict[str, int]]:
+        return SIZES
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, ready for JSON."""
@@ -136,9 +140,9 @@ class TrainSettings:
         }
 
 
-def _size(text: str) -> dict[str, int]:
-    if text in SIZES:
-        return SIZES[text]
+def _size(text: str, sizes: dict[str, dict[str, int]]) -> dict[str, int]:
+    if text in sizes:
+        return sizes[text]
     out = {}
     for part in text.split(","):
         name, _, number = (word.strip() for word in part.partition("="))
@@ -146,7 +150,7 @@ def _size(text: str) -> dict[str, int]:
         if not known or not number.isdecimal() or int(number) < 1:
             raise SpecError(
                 f"{text!r} is no size of a network.",
-                f"Say {', '.join(SIZES)}, or numbers like width=128,layers=3.",
+                f"Say {', '.join(sizes)}, or numbers like width=128,layers=3.",
             )
         out[name] = int(number)
     return out

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
 
+    from napari_scfm.models.sct.model import SCT
     from napari_scfm.training.batches import TrainingBag
     from napari_scfm.training.settings import TrainSettings
 
@@ -232,7 +233,7 @@ def learn_scales(
     network.learn(torch.as_tensor(np.concatenate(parts)))
 
 
-def weights_digest(given: CellPLM | None) -> str:
+def weights_digest(given: CellPLM | SCT | None) -> str:
     """Return a checksum of a model's weights; "" for a new network."""
     if given is None:
         return ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -17,16 +16,18 @@ from napari_scfm.models.cellplm.info import model_info
 from napari_scfm.models.cellplm.model import CellPLM
 from napari_scfm.models.devices import pick_device
 from napari_scfm.models.hub import load_model
-from napari_scfm.progress import Cancelled
+from napari_scfm.training.around import saying_what_is_kept, seeded, threads
 from napari_scfm.training.bags import digest
 from napari_scfm.training.checkpoints import (
     Checkpoints,
     check_terms,
-    epochs_done,
     found,
 )
 from napari_scfm.training.lesson import Wish, read_lesson
 from napari_scfm.training.loop import History, run_loop
+from napari_scfm.training.sct.settings import SCTSettings
+from napari_scfm.training.sct.start import PANEL, learns_as_sct
+from napari_scfm.training.sct.train import OBJECTIVE, train_panel
 from napari_scfm.training.settings import TrainSettings
 from napari_scfm.training.start import (
     NEW,
@@ -37,17 +38,17 @@ from napari_scfm.training.start import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from anndata import AnnData
 
     from napari_scfm.models.base import CellModel
     from napari_scfm.models.cellplm.network import CellPLMNetwork
+    from napari_scfm.models.sct.model import SCT
     from napari_scfm.progress import ProgressCallback
     from napari_scfm.training.lesson import Lesson
 
 METRICS = "metrics.json"
-ONE_THREAD_WIDTH = 256
 
 
 def train(
@@ -66,15 +67,16 @@ def train(
     device: str = "auto",
     settings: TrainSettings | None = None,
     progress: ProgressCallback | None = None,
-) -> CellPLM:
+) -> CellPLM | SCT:
     """Train a model on the FOVs of a table and return it.
 
     Parameters
     ----------
     model
-        "cellplm" for a new network of the CellPLM family that reads positions, or a
-        model (its name or path) to go on from; that one is not changed. Its weights
-        are kept wherever they fit what the objective needs.
+        "cellplm" for a new network of the CellPLM family that reads positions,
+        "sct-panel" for a new sCT network of the table's own genes, or a model (its
+        name or path) to go on from; that one is not changed. Its weights are kept
+        wherever they fit what the objective needs.
     table
         Raw counts, with ``obs["fov"]`` (else ``obs["batch"]``, else all cells are
         one bag) and ``obsm["spatial"]``.
@@ -82,8 +84,9 @@ def train(
         "masked": guess hidden genes, cells and entries. "impute": guess target genes
         from all others. "supcon": an embedding in which cells of one label lie
         together. "annotate": tell the label of a cell; the model can `annotate`.
-        "pretrain": as the original was, with the masks and the noisy latent that the
-        configuration of its files asks for.
+        "sct": the one that sCT networks learn by, and what "masked" means for them,
+        see :mod:`.sct.objective`. "pretrain": as the original was, with the masks and
+        the noisy latent that the configuration of its files asks for.
     labels
         ``obs`` column that "supcon" and "annotate" learn from; None = "cell_type".
         Cells without a value, or "unknown", are read but not learned from.
@@ -108,7 +111,8 @@ def train(
     device
         See :func:`napari_scfm.load_model`.
     settings
-        Size of a new network, learning rate and the like.
+        Size of a new network, learning rate and the like; of sCT
+        :class:`.sct.settings.SCTSettings`.
     progress
         Told before every step and after every epoch; may raise ``Cancelled``. The
         checkpoints of complete epochs stay, nothing else is written.
@@ -122,11 +126,34 @@ def train(
         If the model cannot be trained or does not know the table's genes, the loss
         is no longer a number, or memory runs out however small the bags.
     """
-    knobs = settings or TrainSettings()
+    sct = learns_as_sct(model)
+    knobs = settings or (SCTSettings() if sct else TrainSettings())
     wish = Wish(objective, labels, genes, reference, validation, epochs, seed, knobs)
     wish.check()
     if resume and out is None:
         raise SpecError("Nothing to resume: no folder is given.", "Give out.")
+    if not sct and objective == OBJECTIVE:
+        raise SpecError(
+            f"Only sCT networks learn by {OBJECTIVE!r}.",
+            f"Train {PANEL!r}, or choose another objective.",
+        )
+    how = train_panel if sct else _train_cellplm
+    return how(
+        wish, table, model, out=out, resume=resume, device=device, progress=progress
+    )
+
+
+def _train_cellplm(
+    wish: Wish,
+    table: AnnData,
+    model: str | Path | CellModel,
+    *,
+    out: str | Path | None,
+    resume: bool,
+    device: str,
+    progress: ProgressCallback | None,
+) -> CellPLM:
+    """Train a network of the CellPLM family; see :func:`train`."""
     place = pick_device(device)
     given = given_model(model, device)
     lesson = read_lesson(wish, table, given)
@@ -138,9 +165,9 @@ def train(
     if checkpoints is not None and not resume:
         checkpoints.clear()
     with (
-        _seeded(seed, place),
-        _threads(lesson.config.enc_hid, place),
-        _saying_what_is_kept(out, epochs),
+        seeded(wish.seed, place),
+        threads(lesson.config.enc_hid, place),
+        saying_what_is_kept(out, wish.epochs),
     ):
         network = first_network(lesson.config, given, lesson.notes)
         if given is None:
@@ -151,9 +178,9 @@ def train(
             torch.as_tensor(lesson.rows, device=place),
             lesson.training,
             lesson.held_out,
-            settings=knobs,
-            epochs=epochs,
-            seed=seed,
+            settings=wish.settings,
+            epochs=wish.epochs,
+            seed=wish.seed,
             progress=progress,
             checkpoints=checkpoints,
             resume=resume,
@@ -162,47 +189,6 @@ def train(
     if checkpoints is not None:
         checkpoints.clear()
     return trained
-
-
-@contextmanager
-def _seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed torch inside, and leave the caller's random state as it was."""
-    cuda = [device.index or 0] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=cuda):
-        torch.manual_seed(seed)
-        yield
-
-
-@contextmanager
-def _threads(width: int, device: torch.device) -> Iterator[None]:
-    """Train narrow networks in one thread, then restore the number of threads.
-
-    Their products are so small that threads wait longer for each other than they
-    work, and on a busy machine many times longer; one thread also gives the same
-    bits on machines with other numbers of cores.
-    """
-    before = torch.get_num_threads()
-    if device.type == "cpu" and width <= ONE_THREAD_WIDTH:
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-@contextmanager
-def _saying_what_is_kept(out: str | Path | None, epochs: int) -> Iterator[None]:
-    """Let a stopped run say where it can go on."""
-    try:
-        yield
-    except Cancelled as stop:
-        done = 0 if out is None else epochs_done(out)
-        if not done:
-            raise
-        raise Cancelled(
-            f"Training stopped; {done} of {epochs} epochs are kept in {out}: resume "
-            "goes on from there."
-        ) from stop
 
 
 def _terms(wish: Wish, lesson: Lesson, given: CellPLM | None) -> dict[str, Any]:

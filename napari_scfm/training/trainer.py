@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
-    from napari_scfm.models.cellplm.network import CellPLMNetwork
     from napari_scfm.training.objectives.base import Objective
     from napari_scfm.training.settings import TrainSettings
 
@@ -55,7 +54,7 @@ class Trainer:
 
     def __init__(
         self,
-        network: CellPLMNetwork,
+        network: Any,
         objective: Objective,
         rows: Tensor,
         settings: TrainSettings,
@@ -66,10 +65,10 @@ class Trainer:
         self.settings, self.steps = settings, steps
         self.device = rows.device
         self.rng = np.random.default_rng(seed)
-        self.neighbours = max(network.config.neighbours, default=0)
+        self.neighbours = max(getattr(network.config, "neighbours", ()), default=0)
         if objective.head is not None:
             objective.head.to(self.device)
-        self.optimiser = _optimiser(self._trained(), settings)
+        self.optimiser = self._make_optimiser()
         self.average = copy.deepcopy(network)
         self.done = 0
         self.largest = settings.largest_bag
@@ -79,6 +78,9 @@ class Trainer:
         head = self.objective.head
         own = [p for p in self.network.parameters() if p.requires_grad]
         return own + ([] if head is None else list(head.parameters()))
+
+    def _make_optimiser(self) -> torch.optim.AdamW:
+        return _optimiser(self._trained(), self.settings)
 
     def step(self, bag: TrainingBag) -> float:
         """Take one step on a varied view of a bag; return its loss.
@@ -91,7 +93,7 @@ class Trainer:
         self.network.train()
         pace = _rate(self.done, self.steps, self.settings.warm_up)
         for group in self.optimiser.param_groups:
-            group["lr"] = self.settings.learning_rate * pace
+            group["lr"] = self.settings.learning_rate * pace * group.get("pace", 1.0)
         cells = min(len(bag), self.settings.window or len(bag))
         loss = self._within_memory(cells, lambda: self._gradients(bag))
         if not math.isfinite(loss):

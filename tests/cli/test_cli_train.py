@@ -47,6 +47,20 @@ def test_supcon(cli, sample, tmp_path):
     assert set(figures(ended.out)) == {"loss", "knn_macro_f1"}
 
 
+def test_sct_panel(cli, sample, tmp_path):
+    words = ["--model", "sct-panel", "--epochs", 1, "-o", tmp_path / "panel"]
+    size = ["--size", "width=32,layers=1,heads=2,draws=1", "--device", "cpu"]
+    ended = cli("train", sample, *words, *size, *TWO)
+    assert ended.status == 0, ended.err
+    assert set(figures(ended.out)) == {"loss", "loss_cells", "loss_entries"}
+    model = scfm.load_model(tmp_path / "panel", device="cpu")
+    assert model.info.name == "panel"
+    assert len(model.info.genes) == scfm.read_slide(sample).table.n_vars
+    ended = cli("train", sample, *words, *size, *TWO, "--objective", "annotate")
+    assert ended.status != 0
+    assert "does not learn by 'annotate'" in ended.err
+
+
 def test_impute_from_single_cells_and_from_a_model(cli, sample, tmp_path):
     table = scfm.read_slide(sample).fov("F002").table
     cells = anndata.AnnData(table.X, var=table.var)

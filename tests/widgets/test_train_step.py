@@ -11,11 +11,13 @@ from qtpy.QtTest import QTest
 
 from napari_scfm.errors import ModelError
 from napari_scfm.progress import report
+from napari_scfm.training.sct.settings import SCTSettings
 from napari_scfm.training.settings import TrainSettings
 from napari_scfm.viewer.hiding import masking
 from napari_scfm.viewer.open import open_slide, show_fov
 from napari_scfm.viewer.training import choices as training
 from napari_scfm.viewer.training import run as train_run
+from napari_scfm.viewer.training.choices import settings_of
 from napari_scfm.viewer.training.curve import Curve
 from napari_scfm.widgets.steps.loss_curve import LossCurve, limits, ticks
 
@@ -30,7 +32,7 @@ NARROW = TrainSettings(
 @pytest.fixture
 def step(workbench, session, monkeypatch):
     """Return the open Train step; its models are as small as they can be."""
-    monkeypatch.setattr(training, "settings_of", lambda plan: NARROW)
+    monkeypatch.setattr(training, "settings_of", lambda *_: NARROW)
     workbench.model.device.setCurrentIndex(workbench.model.device.findData("cpu"))
     session.parts["device"] = "cpu"
     made = workbench.train
@@ -83,6 +85,37 @@ def test_a_model_is_trained_chosen_and_saved(
     assert session.model.info.sha256
     assert not step.save.isVisible()
     assert workbench.model.names.findText("trained-masked") == -1
+
+
+def test_an_sct_panel_is_trained_here_too(
+    step, session, workbench, finish, monkeypatch
+):
+    tiny = SCTSettings(
+        width=32,
+        layers=1,
+        heads=2,
+        hidden=32,
+        draws=1,
+        scored=1,
+        cells=10,
+        first_cells=4,
+    )
+    monkeypatch.setattr(training, "settings_of", lambda *_: tiny)
+    choose(step, "sct")
+    press(step.train)
+    finish()
+    assert session.message.level == "info", session.message
+    assert session.model.info.name == "trained-sct"
+    assert "Hide cells in step 4" in session.message.text
+    card = workbench.model.card.text()
+    assert "guess hidden cells from their neighbours" in card
+    assert set(step.curve.curve.held_out) == {1, 2}
+
+
+def test_the_window_asks_for_the_settings_of_the_family():
+    plan = training.Plan(objective="sct")
+    assert isinstance(settings_of(plan, "sct-panel"), SCTSettings)
+    assert not isinstance(settings_of(plan, "cellplm"), SCTSettings)
 
 
 def test_an_unsaved_model_predicts_and_the_other_one_comes_back(

@@ -33,8 +33,8 @@ class Objective(ABC):
     @abstractmethod
     def loss(
         self,
-        network: CellPLMNetwork,
-        step: Step,
+        network: Any,
+        step: Any,
         rows: Tensor,
         rng: np.random.Generator,
     ) -> Tensor:
@@ -45,7 +45,7 @@ class Objective(ABC):
         network
             In training mode.
         step
-            The cells.
+            The cells, as the family of the network reads them.
         rows
             (genes,) positions of the step's columns in the network's gene list.
         rng
@@ -53,9 +53,7 @@ class Objective(ABC):
         """
 
     @abstractmethod
-    def score(
-        self, network: CellPLMNetwork, step: Step, rows: Tensor
-    ) -> dict[str, float]:
+    def score(self, network: Any, step: Any, rows: Tensor) -> dict[str, float]:
         """Return figures of a whole FOV; ``"loss"`` decides which weights are kept.
 
         Must not draw anything that differs between epochs.
@@ -63,10 +61,10 @@ class Objective(ABC):
 
     def scores(
         self,
-        network: CellPLMNetwork,
-        steps: Iterable[Step],
+        network: Any,
+        steps: Iterable[Any],
         rows: Tensor,
-        training: Iterable[Step],
+        training: Iterable[Any],
     ) -> dict[str, float]:
         """Return the figures of all held-out FOVs: each the mean over those with it.
 

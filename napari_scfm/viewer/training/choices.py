@@ -56,6 +56,12 @@ GOALS: tuple[Goal, ...] = (
         "labels.",
     ),
     Goal(
+        "sct",
+        "Guess hidden cells from their neighbours (sCT)",
+        "A second kind of model, sCT: reads 50 neighbouring cells at a time and learns "
+        "to guess levels of hidden genes and of whole hidden cells; needs no labels.",
+    ),
+    Goal(
         "impute",
         "Impute chosen genes",
         "Learns to guess the genes you choose from the others, on this slide or on "
@@ -198,13 +204,14 @@ def prepare(session: Session, plan: Plan) -> TrainWork:
         )
     if plan.objective == "impute":
         plan = replace(plan, genes=tuple(_targets(session, plan)))
+    model = _new_model(plan) if plan.fresh else session.model
     return TrainWork(
         slide,
         plan,
-        "cellplm" if plan.fresh else session.model,
+        model,
         session.parts.get("device", "auto"),
         _free_name(session, plan.objective),
-        settings_of(plan),
+        settings_of(plan, model),
     )
 
 
@@ -263,6 +270,10 @@ def _check_known(model: CellModel, genes: Sequence[str], table: AnnData) -> None
         )
 
 
+def _new_model(plan: Plan) -> str:
+    return "sct-panel" if plan.objective == "sct" else "cellplm"
+
+
 def _free_name(session: Session, objective: str) -> str:
     """Return a name that no other model of this session has."""
     taken = session.parts.get(TRAINED, {})
@@ -273,8 +284,8 @@ def _free_name(session: Session, objective: str) -> str:
     return name
 
 
-def settings_of(plan: Plan) -> Any:
+def settings_of(plan: Plan, model: CellModel | str) -> Any:
     """Return the settings of a plan's size."""
-    from napari_scfm.training.settings import TrainSettings
+    from napari_scfm.training.sct.settings import settings_of as of_model
 
-    return TrainSettings.of_size(plan.size)
+    return of_model(model, plan.size)

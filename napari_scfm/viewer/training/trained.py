@@ -25,6 +25,7 @@ SCORES = {
 
 NEXT = {
     "masked": "Hide something in step 4 and predict it in step 5.",
+    "sct": "Hide cells in step 4 and predict them in step 5.",
     "impute": "Hide the genes in step 4 and predict them in step 5.",
     "supcon": "Cluster with it in step 6.",
     "annotate": "Let it tell cell types in step 6.",

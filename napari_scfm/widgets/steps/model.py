@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QComboBox, QFileDialog
 
-from napari_scfm.errors import named
+from napari_scfm.errors import ScfmError, named
 from napari_scfm.viewer.known_genes import known_genes
+from napari_scfm.viewer.sct_offer import NAME, released
 from napari_scfm.viewer.training.choices import TRAINED
 from napari_scfm.viewer.training.run import choose
 from napari_scfm.viewer.training.trained import training_lines
 from napari_scfm.widgets.step import Context, Step, button, hint, narrow, row
+from napari_scfm.widgets.steps.sct_offer import SCTOffer
 
 if TYPE_CHECKING:
     from napari_scfm.models.base import CellModel
@@ -36,8 +38,12 @@ class ModelStep(Step):
         self.body.addLayout(row(self.names, self.load))
         self.body.addLayout(row(self.device, file))
         self.body.addWidget(self.card)
+        self.offer = SCTOffer(context, self.load_now)
+        self.body.addWidget(self.offer)
         self._fill()
+        self.names.currentIndexChanged.connect(self._take_back)
         context.listen(self.session.events.model, self._on_model)
+        context.listen(self.session.events.model, self._on_loaded)
         context.listen(self.session.events.fov, self._on_model)
         self._on_model()
 
@@ -47,6 +53,10 @@ class ModelStep(Step):
         for number, info in enumerate(list_models()):
             self.names.addItem(info.name)
             self.names.setItemData(number, info.description, 3)
+        if self.names.findText(NAME) < 0:
+            self.names.addItem(NAME)
+            tip = "sCellTransformer; its weights are yours to bring"
+            self.names.setItemData(self.names.count() - 1, tip, 3)
         mini = self.names.findText("cellplm-mini")
         self.names.setCurrentIndex(max(mini, 0))
         self._shipped = self.names.count()
@@ -70,6 +80,19 @@ class ModelStep(Step):
         self.session.say(f"{name}, trained in this session, is chosen.")
 
     def load_name(self, name: str | Path) -> None:
+        """Load a model by name or path; show the licence of released sCT first."""
+        try:
+            weights = released(name)
+        except ScfmError as error:
+            self.session.fail(error)
+            return
+        if weights is not None or str(name) == NAME:
+            self.card.hide()
+            self.offer.look(weights, self.device.currentData())
+        else:
+            self.load_now(name)
+
+    def load_now(self, name: str | Path) -> None:
         """Load a model by name or path in the background."""
         from napari_scfm.models.hub import load_model
 
@@ -91,6 +114,18 @@ class ModelStep(Step):
         if path:
             self.load_name(path)
 
+    def _take_back(self, *_: Any) -> None:
+        """Show the card of the loaded model again instead of an offer."""
+        self.offer.hide()
+        self.card.show()
+
+    def _on_loaded(self) -> None:
+        """Take the offer away, unless the model lacks an order of genes."""
+        model = self.session.model
+        self._take_back()
+        if model is not None and not model.info.capabilities:
+            self.offer.ask_genes(Path(self.session.parts["model source"]))
+
     def _on_model(self) -> None:
         model, fov = self.session.model, self.session.fov
         self._offer_trained()
@@ -101,7 +136,8 @@ def card(model: CellModel, fov: Any) -> str:
     """Return what a person wants to know of a model, as rich text."""
     info = model.info
     able = ", ".join(sorted(info.capabilities))
-    lines = [f"<b>{info.name}</b> · {info.description}", f"Can {able}."]
+    lines = [f"<b>{info.name}</b> · {info.description}"]
+    lines += [f"Can {able}."] if able else []
     if info.parameters:
         lines.append(f"{info.parameters:,} parameters")
         if info.licence:

@@ -1,0 +1,1 @@
+"""sCellTransformer: the network, its files, and the model over them."""
