@@ -8,6 +8,7 @@ new one is made.
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -65,7 +66,8 @@ class Scatter(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self._home: QWidget | None = None
+        # weakly: a window that was closed must not live on in its dock
+        self._home: weakref.ref[QWidget] | None = None
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         self.xy = np.zeros((0, 2), dtype=np.float32)
@@ -106,9 +108,9 @@ class Scatter(QWidget):
     def showEvent(self, event: QShowEvent) -> None:
         """Draw in a canvas of the window that the panel is in now."""
         super().showEvent(event)
-        if self._home is not None and self.window() is not self._home:
+        if self._home is not None and self.window() is not self._home():
             self._move_in()
-        self._home = self.window()
+        self._home = weakref.ref(self.window())
         self.native.show()
         self._upload()
 
