@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import os
+import sys
+import warnings
 from pathlib import Path
 
 # small arrays everywhere: threads that wait for one another make a busy machine slow
@@ -29,14 +32,36 @@ settings.load_profile("same")
 ROOT = Path(__file__).parents[1]
 
 
-def pytest_collection_finish() -> None:
+SLOW_TO_WALK = ("torch", "scanpy", "squidpy", "umap", "igraph", "matplotlib.pyplot")
+MANY = 1000
+"""Tests of a run that comes to import all of these anyway."""
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
     """Spare the garbage collector what stays to the end: modules and tests.
 
     napari collects when a layer or a window goes; without this each collection
     walks through all of PyTorch and SciPy.
     """
+    if len(session.items) > MANY:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for name in SLOW_TO_WALK:
+                importlib.import_module(name)
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def spared() -> None:
+    """Spare it as well what earlier files have left for good, such as caches.
+
+    Not beside a window: the last one may still have to be let go of.
+    """
+    windows = sys.modules.get("napari._qt.qt_viewer")
+    if windows is None or not windows.QtViewer._instances:
+        gc.collect()
+        gc.freeze()
 
 
 @pytest.fixture(scope="session")

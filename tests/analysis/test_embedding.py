@@ -57,9 +57,13 @@ def test_umap_keeps_groups_together_and_repeats():
     between = np.linalg.norm(one.mean(0) - two.mean(0))
     assert between > 2 * max(one.std(0).max(), two.std(0).max())
     np.testing.assert_array_equal(found, umap(points, seed=1))
+    # here, since umap-learn compiles itself anew in every process of the tests
+    few = umap(points[:16])
+    assert few.shape == (16, 2)
+    assert np.isfinite(few).all()
 
 
-@pytest.mark.parametrize("n", [0, 1, 3, 4, 16])
+@pytest.mark.parametrize("n", [0, 1, 3, 4])
 def test_umap_of_few_cells(n):
     found = umap(np.random.default_rng(0).normal(size=(n, 6)))
     assert found.shape == (n, 2)
