@@ -193,7 +193,7 @@ def _tell(model: CellPLM | SCT, out: Path) -> None:
     """Print what was made, and how it did in the held-out FOVs."""
     import json
 
-    from napari_scfm.training.train import METRICS
+    from napari_scfm.training.run import METRICS
 
     for note in model.notes:
         typer.echo(note, err=True)

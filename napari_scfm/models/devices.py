@@ -1,4 +1,7 @@
-"""Which device a model runs on: CUDA, then Apple's MPS, then the CPU."""
+"""Which device a model runs on, and in which precision.
+
+CUDA, then Apple's MPS, then the CPU.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ from napari_scfm.errors import ModelError
 
 if TYPE_CHECKING:
     import torch
+
+PRECISIONS = ("auto", "float32", "bfloat16")
 
 
 def available_devices() -> list[str]:
@@ -41,6 +46,24 @@ def pick_device(name: str = "auto") -> torch.device:
             "Use device='auto' to take the fastest.",
         )
     return torch.device(name)
+
+
+def pick_precision(name: str, device: torch.device) -> str:
+    """Return "float32" or "bfloat16"; "auto" takes bfloat16 where it is fast.
+
+    Raises
+    ------
+    ModelError
+        If there is no such precision.
+    """
+    if name not in PRECISIONS:
+        raise ModelError(
+            f"There is no precision {name!r}.",
+            f"Choose one of {', '.join(PRECISIONS)}.",
+        )
+    if name == "auto":
+        return "bfloat16" if bf16_is_fast(device) else "float32"
+    return name
 
 
 def bf16_is_fast(device: torch.device) -> bool:

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_scfm.errors import ModelError
-from napari_scfm.models.cellplm.files import WEIGHTS, find_files
+from napari_scfm.models.cellplm.files import find_files
 from napari_scfm.models.cellplm.info import MINI, MINI_FOLDER, mini_info
+from napari_scfm.models.files import WEIGHTS
 from napari_scfm.models.sct import kept
 from napari_scfm.models.sct.files import find_files as find_sct
 from napari_scfm.models.sct.info import sct_info

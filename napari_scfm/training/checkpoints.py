@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from napari_scfm.errors import SpecError
+from napari_scfm.models.files import whole_file
+from napari_scfm.models.weights import on_cpu
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -47,20 +48,10 @@ class Checkpoints:
     ) -> None:
         """Write the state after an epoch (from 1), then drop all but the newest two."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        plain = {
-            name: value.detach().to("cpu").contiguous().clone()
-            for name, value in tensors.items()
-        }
         text = json.dumps({"terms": self.terms, "epoch": epoch, **state})
-        handle, name = tempfile.mkstemp(dir=self.folder, suffix=".part")
-        os.close(handle)
-        try:
-            save_file(plain, name, metadata={_STATE: text})
-            _to_disk(Path(name))
-            Path(name).chmod(0o644)
-            Path(name).replace(self.folder / f"epoch-{epoch:06d}.safetensors")
-        finally:
-            Path(name).unlink(missing_ok=True)
+        with whole_file(self.folder / f"epoch-{epoch:06d}.safetensors") as part:
+            save_file(on_cpu(tensors), part, metadata={_STATE: text})
+            _to_disk(part)
         _to_disk(self.folder)
         for old in found(self.folder.parent)[KEPT:]:
             old.unlink()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -126,14 +126,6 @@ class Lesson:
         if wish.objective == "pretrain":
             return PretrainObjective(wish.settings)
         return MaskedObjective(wish.settings)
-
-    def record(self) -> dict[str, Any]:
-        """Return what is kept with the model."""
-        out: dict[str, Any] = {
-            "fovs": [bag.name for bag in self.training],
-            "validation": [bag.name for bag in self.held_out],
-        }
-        return out | ({"targets": self.targets} if self.targets else {})
 
 
 def read_lesson(wish: Wish, table: AnnData, given: CellPLM | None) -> Lesson:

@@ -1,30 +1,16 @@
-"""Training a model on a slide: the one call, and the files that it leaves."""
+"""Training a model on a slide: the one call, and how a CellPLM network is trained."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
-from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from napari_scfm.errors import SpecError
-from napari_scfm.models.cellplm.files import WEIGHTS, sha256, write_json
 from napari_scfm.models.cellplm.info import model_info
 from napari_scfm.models.cellplm.model import CellPLM
-from napari_scfm.models.devices import pick_device
-from napari_scfm.models.hub import load_model
-from napari_scfm.training.around import saying_what_is_kept, seeded, threads
-from napari_scfm.training.bags import digest
-from napari_scfm.training.checkpoints import (
-    Checkpoints,
-    check_terms,
-    found,
-)
+from napari_scfm.training.around import threads
 from napari_scfm.training.lesson import Wish, read_lesson
-from napari_scfm.training.loop import History, run_loop
+from napari_scfm.training.run import Run, Where
 from napari_scfm.training.sct.settings import SCTSettings
 from napari_scfm.training.sct.start import PANEL, learns_as_sct
 from napari_scfm.training.sct.train import OBJECTIVE, train_panel
@@ -34,11 +20,11 @@ from napari_scfm.training.start import (
     first_network,
     given_model,
     learn_scales,
-    weights_digest,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from anndata import AnnData
 
@@ -46,9 +32,6 @@ if TYPE_CHECKING:
     from napari_scfm.models.cellplm.network import CellPLMNetwork
     from napari_scfm.models.sct.model import SCT
     from napari_scfm.progress import ProgressCallback
-    from napari_scfm.training.lesson import Lesson
-
-METRICS = "metrics.json"
 
 
 def train(
@@ -137,119 +120,30 @@ def train(
             f"Only sCT networks learn by {OBJECTIVE!r}.",
             f"Train {PANEL!r}, or choose another objective.",
         )
-    how = train_panel if sct else _train_cellplm
-    return how(
-        wish, table, model, out=out, resume=resume, device=device, progress=progress
-    )
+    where = Where(out, resume, device, progress)
+    return (train_panel if sct else _train_cellplm)(wish, table, model, where)
 
 
 def _train_cellplm(
-    wish: Wish,
-    table: AnnData,
-    model: str | Path | CellModel,
-    *,
-    out: str | Path | None,
-    resume: bool,
-    device: str,
-    progress: ProgressCallback | None,
+    wish: Wish, table: AnnData, model: str | Path | CellModel, where: Where
 ) -> CellPLM:
     """Train a network of the CellPLM family; see :func:`train`."""
-    place = pick_device(device)
-    given = given_model(model, device)
+    given = given_model(model, where.device)
     lesson = read_lesson(wish, table, given)
-    terms = _terms(wish, lesson, given)
-    complete = _complete(Path(out), terms, device) if resume and out else None
+    run = Run(wish, lesson, where, given, lesson.targets)
+    complete = run.complete(CellPLM)
     if complete is not None:
         return complete
-    checkpoints = None if out is None else Checkpoints(out, terms)
-    if checkpoints is not None and not resume:
-        checkpoints.clear()
-    with (
-        seeded(wish.seed, place),
-        threads(lesson.config.enc_hid, place),
-        saying_what_is_kept(out, wish.epochs),
-    ):
+    with run.begun(), threads(lesson.config.enc_hid, where.place):
         network = first_network(lesson.config, given, lesson.notes)
         if given is None:
             learn_scales(network, lesson.training, lesson.rows)
-        history = run_loop(
-            network.to(place).requires_grad_(True),
-            lesson.objective(wish),
-            torch.as_tensor(lesson.rows, device=place),
-            lesson.training,
-            lesson.held_out,
-            settings=wish.settings,
-            epochs=wish.epochs,
-            seed=wish.seed,
-            progress=progress,
-            checkpoints=checkpoints,
-            resume=resume,
-        )
-    trained = _finish(network, wish, lesson, history, terms, out, device)
-    if checkpoints is not None:
-        checkpoints.clear()
-    return trained
+        history = run.teach(network, lesson.objective(wish))
 
+    def wrap(network: CellPLMNetwork, kept: dict[str, Any]) -> CellPLM:
+        config = replace(network.config, extra=network.config.extra | kept)
+        network.config = config
+        info = model_info(config, None, where.name(NEW), kept["parameters"])
+        return CellPLM(network, info, device=where.device)
 
-def _terms(wish: Wish, lesson: Lesson, given: CellPLM | None) -> dict[str, Any]:
-    """Return what a resumed run must share with the one that was interrupted."""
-    return {
-        "objective": wish.objective,
-        "settings": wish.settings.to_dict(),
-        "number of epochs": wish.epochs,
-        "seed": wish.seed,
-        "list of target genes": lesson.targets,
-        "held-out FOVs": [bag.name for bag in lesson.held_out],
-        "network": lesson.config.to_dict(),
-        "model to start from": weights_digest(given),
-        "table": digest([*lesson.training, *lesson.held_out]),
-    }
-
-
-def _complete(out: Path, terms: dict[str, Any], device: str) -> CellPLM | None:
-    """Return the model of a complete run on the same terms, or None."""
-    path = out / METRICS
-    if found(out) or not path.is_file():
-        return None
-    past = json.loads(path.read_text(encoding="utf-8"))
-    check_terms(out, past.get("terms", {}), json.loads(json.dumps(terms)))
-    model = load_model(out, device)
-    assert isinstance(model, CellPLM)
-    model.notes.append(f"The training in {out} was complete; nothing was trained.")
-    return model
-
-
-def _finish(
-    network: CellPLMNetwork,
-    wish: Wish,
-    lesson: Lesson,
-    history: History,
-    terms: dict[str, Any],
-    out: str | Path | None,
-    device: str,
-) -> CellPLM:
-    """Write the files, if asked, and wrap the network."""
-    network.eval().requires_grad_(False)
-    record = {
-        "objective": wish.objective,
-        **lesson.record(),
-        "epochs": wish.epochs,
-        "seed": wish.seed,
-        "settings": wish.settings.to_dict(),
-        "best_epoch": history.best,
-        "scores": history.scores,
-        "version": version("napari-scfm"),
-        "torch": torch.__version__,
-    }
-    size = sum(p.numel() for p in network.parameters())
-    more = {"parameters": size, "training": record, "format": "napari-scfm 1"}
-    config = replace(network.config, extra=network.config.extra | more)
-    network.config = config
-    name = Path(out).name if out is not None else NEW
-    model = CellPLM(network, model_info(config, None, name, size), device=device)
-    model.notes += [*lesson.notes, *history.notes]
-    if out is not None:
-        folder = model.save(out)
-        write_json(folder / METRICS, record | history.to_dict() | {"terms": terms})
-        model.info = replace(model.info, sha256=sha256(folder / WEIGHTS))
-    return model
+    return run.end(network, history, wrap)

@@ -16,8 +16,8 @@ import torch
 import napari_scfm as scfm
 from napari_scfm.errors import ModelError
 from napari_scfm.models.cellplm.config import CellPLMConfig
-from napari_scfm.models.cellplm.files import sha256
 from napari_scfm.models.cellplm.network import CellPLMNetwork
+from napari_scfm.models.files import sha256
 
 if TYPE_CHECKING:
     from pathlib import Path

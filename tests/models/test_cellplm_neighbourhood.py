@@ -13,7 +13,7 @@ from scipy import sparse
 import napari_scfm as scfm
 from napari_scfm.errors import ModelError
 from napari_scfm.masks.mask import Mask
-from napari_scfm.models.cellplm.neighbourhood import check_neighbourhood, small_bags
+from napari_scfm.models.cellplm.neighbourhood import refuse_own_neighbours, small_bags
 from napari_scfm.models.cellplm.reading import TableReading
 from napari_scfm.progress import Cancelled, Progress
 
@@ -129,7 +129,7 @@ def test_refusals(tiny, table) -> None:
         model.impute(table, ["A"], neighbourhood=0)
     own = replace(model.config, neighbours=(4, 8))
     with pytest.raises(ModelError, match="reads the neighbours of every cell"):
-        check_neighbourhood(5, table, own)
+        refuse_own_neighbours(own)
     del table.obsm["spatial"]
     with pytest.raises(ModelError, match="no coordinates"):
         model.impute(table, ["A"], neighbourhood=5)

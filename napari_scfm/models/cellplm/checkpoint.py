@@ -9,22 +9,24 @@ impute.
 
 from __future__ import annotations
 
-import os
 import pickle
-import tempfile
 import warnings
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from napari_scfm.errors import ModelError, named
 from napari_scfm.models.cellplm.config import CellPLMConfig, read_config
-from napari_scfm.models.cellplm.files import CONFIG, WEIGHTS, Files, write_json
 from napari_scfm.models.cellplm.network import CellPLMNetwork
+from napari_scfm.models.weights import write_model
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari_scfm.models.files import Files
 
 # carried by the original files, read by nothing
 _UNUSED = ("embedder.norm0.weight", "embedder.norm0.bias")
@@ -162,25 +164,5 @@ def load_network(files: Files) -> tuple[CellPLMNetwork, LoadReport]:
 def save_network(
     network: CellPLMNetwork, config: CellPLMConfig, folder: str | Path
 ) -> Path:
-    """Write ``model.safetensors`` and ``config.json`` into a folder, atomically.
-
-    Returns
-    -------
-    The folder.
-    """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    tensors = {
-        name: value.detach().to("cpu").contiguous().clone()
-        for name, value in network.state_dict().items()
-    }
-    handle, name = tempfile.mkstemp(dir=folder, suffix=".part")
-    os.close(handle)
-    try:
-        save_file(tensors, name)
-        Path(name).chmod(0o644)
-        Path(name).replace(folder / WEIGHTS)
-    finally:
-        Path(name).unlink(missing_ok=True)
-    write_json(folder / CONFIG, config.to_dict())
-    return folder
+    """Write the files of a model; see :func:`.weights.write_model`."""
+    return write_model(network.state_dict(), config.to_dict(), folder)

@@ -17,7 +17,8 @@ from napari_scfm.models.cellplm.attending import attended
 from napari_scfm.models.cellplm.blocks import cell_blocks
 from napari_scfm.models.cellplm.embedder import Embedder
 from napari_scfm.models.cellplm.sums import GeneSums
-from napari_scfm.models.devices import bf16_is_fast
+from napari_scfm.models.devices import pick_precision
+from napari_scfm.models.sparing import spared
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from napari_scfm.models.cellplm.network import CellPLMNetwork
     from napari_scfm.models.cellplm.reading import Bag
 
-PRECISIONS = ("auto", "float32", "bfloat16")
 CELLS = {"cpu": 1024, "mps": 4096, "cuda": 16384}
 """Cells that are read at once."""
 _FEWEST = 64
@@ -73,16 +73,9 @@ class Inference:
         precision: str,
         note: Callable[[str], None],
     ) -> None:
-        if precision not in PRECISIONS:
-            raise ModelError(
-                f"There is no precision {precision!r}.",
-                f"Choose one of {', '.join(PRECISIONS)}.",
-            )
+        self.precision = pick_precision(precision, device)
         self.network, self.device = network.to(device).eval(), device
-        if precision == "auto":
-            precision = "bfloat16" if bf16_is_fast(device) else "float32"
-        self.precision = precision
-        network.encoder.bf16 = precision == "bfloat16"
+        network.encoder.bf16 = self.precision == "bfloat16"
         self.block = CELLS.get(device.type, CELLS["cpu"])
         self._note = note
         self.sums = GeneSums()
@@ -217,19 +210,18 @@ class Inference:
         ModelError
             If even a small block does not fit.
         """
-        while True:
-            try:
-                return act()
-            except torch.OutOfMemoryError as error:
-                if self.block <= _FEWEST:
-                    raise ModelError(
-                        f"A bag does not fit into the memory of {self.device}.",
-                        "Use device='cpu', or smaller bags (obs['fov']).",
-                    ) from error
-            self.block //= 2
-            if self.device.type == "cuda":
-                torch.cuda.empty_cache()
-            self._note(
-                f"{self.device} ran out of memory; {self.block} cells are now read "
-                "at a time, which is slower and gives the same numbers."
-            )
+        refusal = ModelError(
+            f"A bag does not fit into the memory of {self.device}.",
+            "Use device='cpu', or smaller bags (obs['fov']).",
+        )
+        return spared(act, self._halve, self.device, refusal)
+
+    def _halve(self) -> bool:
+        if self.block <= _FEWEST:
+            return False
+        self.block //= 2
+        self._note(
+            f"{self.device} ran out of memory; {self.block} cells are now read "
+            "at a time, which is slower and gives the same numbers."
+        )
+        return True

@@ -7,7 +7,8 @@ from pathlib import Path
 from napari_scfm.errors import counted
 from napari_scfm.models.base import ModelInfo
 from napari_scfm.models.cellplm.config import CellPLMConfig, read_config
-from napari_scfm.models.cellplm.files import CONFIG, WEIGHTS, sha256
+from napari_scfm.models.description import LICENCE, as_filed
+from napari_scfm.models.files import CONFIG, WEIGHTS
 
 MINI = "cellplm-mini"
 MINI_FOLDER = Path(__file__).parent / "mini"
@@ -18,18 +19,14 @@ CITATION = "Wen et al., CellPLM, ICLR 2024, doi:10.1101/2023.10.03.560734"
 def model_info(
     config: CellPLMConfig, weights: Path | None, name: str, parameters: int
 ) -> ModelInfo:
-    """Return the description of a model.
+    """Return the description of a CellPLM model.
 
     Parameters
     ----------
-    config
-        Its configuration.
-    weights
-        Its weights' file, for the checksum; None before it is saved.
-    name
-        Used where the configuration of an own model names none.
-    parameters
-        Number of trained weights.
+    config, weights
+        See :func:`napari_scfm.models.description.as_filed`.
+    name, parameters
+        Its name, and the number of its trained weights.
     """
     able = {"embed", "attend"} | ({"impute"} if config.has_decoder else set())
     # original files do not name their classes
@@ -39,21 +36,19 @@ def model_info(
     kind = "CellPLM that reads positions" if reads else "CellPLM"
     if name == MINI:
         kind = "Small CellPLM trained on the sample slide"
-    return ModelInfo(
+    licence = config.extra.get("licence", LICENCE)
+    info = ModelInfo(
         name=name,
-        description=config.extra.get("description")
-        or f"{kind}: {counted(config.enc_layers, 'layer')} x {config.enc_hid}, "
-        f"{config.latent_mod} latent, {len(config.gene_list)} genes",
+        description=f"{kind}: {counted(config.enc_layers, 'layer')} x "
+        f"{config.enc_hid}, {config.latent_mod} latent, {len(config.gene_list)} genes",
         genes=config.gene_list,
-        species=config.species or _species(config.gene_list),
+        species=_species(config.gene_list),
         capabilities=frozenset(able),
         parameters=parameters,
-        licence=MINI_LICENCE
-        if name == MINI
-        else config.extra.get("licence", "see where the weights came from"),
-        citation=config.extra.get("citation", CITATION),
-        sha256=sha256(weights) if weights is not None else "",
+        licence=MINI_LICENCE if name == MINI else licence,
+        citation=CITATION,
     )
+    return as_filed(info, config, weights)
 
 
 def _species(genes: tuple[str, ...]) -> str:

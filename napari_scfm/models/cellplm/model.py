@@ -27,13 +27,16 @@ from napari_scfm.models.cellplm.checkpoint import (
 )
 from napari_scfm.models.cellplm.inference import Inference
 from napari_scfm.models.cellplm.info import MINI, MINI_FOLDER, model_info
-from napari_scfm.models.cellplm.neighbourhood import check_neighbourhood
+from napari_scfm.models.cellplm.neighbourhood import refuse_own_neighbours
 from napari_scfm.models.cellplm.notes import position_note
 from napari_scfm.models.cellplm.passes import Draws, LatentDraws, Passes
 from napari_scfm.models.cellplm.predicting import Predictions, asked_genes
 from napari_scfm.models.cellplm.reading import TableReading
+from napari_scfm.models.checks import check_neighbourhood
 from napari_scfm.models.devices import pick_device
+from napari_scfm.models.notes import Notes
 from napari_scfm.models.places_probe import IGNORES, reads_positions
+from napari_scfm.models.weights import count_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -45,8 +48,8 @@ if TYPE_CHECKING:
     from napari_scfm.masks.mask import Mask
     from napari_scfm.models.attention.asked import Layer, Weighting
     from napari_scfm.models.cellplm.config import CellPLMConfig
-    from napari_scfm.models.cellplm.files import Files
     from napari_scfm.models.cellplm.network import CellPLMNetwork
+    from napari_scfm.models.files import Files
     from napari_scfm.progress import ProgressCallback
 
 
@@ -81,8 +84,8 @@ class CellPLM(CellModel):
     ) -> None:
         self.info = info
         self.device = pick_device(device)
-        self.notes: list[str] = []
-        self._runs = Inference(network, self.device, precision, self._note)
+        self.notes = Notes()
+        self._runs = Inference(network, self.device, precision, self.notes.say)
         self.network = self._runs.network
         self.compat = compat
         self.seed = seed
@@ -110,8 +113,7 @@ class CellPLM(CellModel):
         config = network.config
         own = files.weights.resolve().parent == MINI_FOLDER.resolve()
         name = MINI if own else files.version
-        size = sum(p.numel() for p in network.parameters())
-        info = model_info(config, files.weights, name, size)
+        info = model_info(config, files.weights, name, count_weights(network))
         if any(text.startswith("decoder.") for text in load_report.unusable):
             able = info.capabilities - {"impute"}
             info = ModelInfo(**{**info.__dict__, "capabilities": able})
@@ -194,7 +196,8 @@ class CellPLM(CellModel):
             negative or missing, or a neighbourhood is asked without coordinates.
         """
         if neighbourhood is not None:
-            check_neighbourhood(neighbourhood, table, self.config)
+            refuse_own_neighbours(self.config)
+            check_neighbourhood(neighbourhood, table)
         if "impute" not in self.info.capabilities:
             lacking = [t for t in self.load_report.unusable if t.startswith("decoder")]
             if lacking:
@@ -212,8 +215,7 @@ class CellPLM(CellModel):
             if neighbourhood is not None:
                 passes.predict_hidden(made, neighbourhood)
         values, notes = made.scaled()
-        for note in notes:
-            self._note(note)
+        self.notes.say(*notes)
         return values
 
     @property
@@ -341,10 +343,6 @@ class CellPLM(CellModel):
         """Write ``model.safetensors`` and ``config.json``; return the folder."""
         return save_network(self.network, self.config, folder)
 
-    def _note(self, text: str) -> None:
-        if text not in self.notes:
-            self.notes.append(text)
-
     def _passes(
         self, table: AnnData, mask: Mask | None, progress: ProgressCallback | None
     ) -> Passes:
@@ -352,8 +350,7 @@ class CellPLM(CellModel):
         reading = TableReading(
             table, mask, self.config, self.info.name, compat=self.compat
         )
-        for note in reading.notes:
-            self._note(note)
+        self.notes.say(*reading.notes)
         seed = self.seed if self.compat else None
         draws = Draws(self.config, self.device, seed, self.draws)
         if self._drawn_with is not None:

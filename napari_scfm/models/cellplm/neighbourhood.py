@@ -16,15 +16,12 @@ import torch
 from scipy.spatial import KDTree
 from torch import Tensor
 
-from napari_scfm import keys
 from napari_scfm.errors import ModelError
 from napari_scfm.models.cellplm.positions import scale_coordinates
 from napari_scfm.models.cellplm.scaling import cell_factors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from anndata import AnnData
 
     from napari_scfm.models.cellplm.config import CellPLMConfig
     from napari_scfm.models.cellplm.inference import Inference
@@ -33,28 +30,18 @@ if TYPE_CHECKING:
     from napari_scfm.models.cellplm.reading import Bag, TableReading
 
 
-def check_neighbourhood(size: int, table: AnnData, config: CellPLMConfig) -> None:
-    """Refuse a size below 1, tables without coordinates, and networks of our own.
+def refuse_own_neighbours(config: CellPLMConfig) -> None:
+    """Refuse a network of our own, which has a neighbourhood already.
 
     Raises
     ------
     ModelError
-        In all three cases.
+        If it has.
     """
-    if size < 1:
-        raise ModelError(
-            f"A neighbourhood of {size} cells is none.", "Give a number such as 50."
-        )
     if config.neighbours:
         raise ModelError(
             "This model reads the neighbours of every cell as it is.",
             "Leave the neighbourhood out.",
-        )
-    if keys.SPATIAL not in table.obsm:
-        raise ModelError(
-            "Hidden cells cannot be predicted from their neighbourhood: the table has "
-            "no coordinates in obsm['spatial'].",
-            "Add them, or leave the neighbourhood out.",
         )
 
 

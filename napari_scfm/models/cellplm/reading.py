@@ -14,10 +14,10 @@ import numpy as np
 from scipy import sparse
 
 from napari_scfm import keys
-from napari_scfm.errors import ModelError, named
 from napari_scfm.genes.identity import match_genes
 from napari_scfm.models.bags import bags
 from napari_scfm.models.cellplm.places import places
+from napari_scfm.models.checks import check_counts, check_places
 from napari_scfm.models.scale import scale_note
 
 if TYPE_CHECKING:
@@ -118,15 +118,7 @@ class TableReading:
             counts = mask.visible(self.table)
         counts = sparse.csr_array(counts[:, self.match.columns])
         counts.sum_duplicates()
-        bad = ~(counts.data >= 0)
-        if bad.any():
-            genes = np.unique(counts.indices[bad])
-            names = self.table.var_names[np.asarray(self.match.columns)[genes]]
-            raise ModelError(
-                f"The table holds {bad.sum()} negative or missing counts, in "
-                f"{named(names)}.",
-                "Models read raw counts.",
-            )
+        check_counts(counts, self.table.var_names[self.match.columns])
         if note := scale_note(self.table.X, list(self.table.var_names)):
             self.notes.append(note)
         return counts
@@ -168,12 +160,7 @@ class TableReading:
         if keys.SPATIAL not in self.table.obsm:
             return places(None, len(cells), most)[0], None
         xy = np.asarray(self.table.obsm[keys.SPATIAL], dtype=np.float64)[cells, :2]
-        if not np.isfinite(xy).all():
-            bad = self.table.obs_names[cells[~np.isfinite(xy).all(axis=1)]]
-            raise ModelError(
-                f"Cells without a position: {named(bad)}.",
-                "Give every cell an x and y in obsm['spatial'], or drop them.",
-            )
+        check_places(xy, self.table.obs_names[cells])
         # cells on a pixel grid are often equally far: which comes first must not hang
         # on where the frame begins
         xy = np.round(xy - xy.min(axis=0, initial=np.inf), 6)

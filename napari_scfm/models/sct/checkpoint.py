@@ -7,25 +7,23 @@ a file is said together.
 
 from __future__ import annotations
 
-import os
-import tempfile
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from napari_scfm.errors import ModelError, named
-from napari_scfm.models.cellplm.files import CONFIG, WEIGHTS, write_json
 from napari_scfm.models.sct.config import SCTConfig
 from napari_scfm.models.sct.names import FIRST_NORM, ROOT, released
 from napari_scfm.models.sct.network import SCTNetwork
 from napari_scfm.models.sct.reading import read_params
+from napari_scfm.models.weights import write_model
 
 if TYPE_CHECKING:
-    from napari_scfm.models.cellplm.files import Files
+    from pathlib import Path
+
+    from napari_scfm.models.files import Files
 
 
 def load_network(files: Files) -> SCTNetwork:
@@ -123,31 +121,11 @@ def released_params(network: SCTNetwork) -> dict[str, Tensor]:
     """Return a network's tensors under the released names and in their layouts."""
     own = network.state_dict()
     return {
-        name.released: name.to_released(own[name.own])
-        .detach()
-        .to("cpu", torch.float32)
-        .contiguous()
-        .clone()
+        name.released: name.to_released(own[name.own]).float()
         for name in released(network.config)
     }
 
 
 def save_network(network: SCTNetwork, folder: str | Path) -> Path:
-    """Write ``model.safetensors`` and ``config.json`` into a folder, atomically.
-
-    Returns
-    -------
-    The folder.
-    """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=folder, suffix=".part")
-    os.close(handle)
-    try:
-        save_file(released_params(network), name)
-        Path(name).chmod(0o644)
-        Path(name).replace(folder / WEIGHTS)
-    finally:
-        Path(name).unlink(missing_ok=True)
-    write_json(folder / CONFIG, network.config.to_dict())
-    return folder
+    """Write the files of a model; see :func:`.weights.write_model`."""
+    return write_model(released_params(network), network.config.to_dict(), folder)

@@ -85,10 +85,11 @@ def parameters(config: SCTConfig) -> int:
     import torch
 
     from napari_scfm.models.sct.network import SCTNetwork
+    from napari_scfm.models.weights import count_weights
 
     with torch.device("meta"):
         network = SCTNetwork(config)
-    return sum(p.numel() for p in network.parameters())
+    return count_weights(network)
 
 
 def estimate(config: SCTConfig, device: str = "auto") -> Estimate:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from napari_scfm.models.cellplm.files import CONFIG, WEIGHTS, Files
+from napari_scfm.models.files import CONFIG, WEIGHTS, Files
 
 RELEASED = "params.joblib"
 _PLACES = (WEIGHTS, "params.safetensors", RELEASED, f"jax_params/{RELEASED}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from napari_scfm.errors import ModelError, counted
 from napari_scfm.models.base import ModelInfo
-from napari_scfm.models.cellplm.files import sha256
+from napari_scfm.models.description import LICENCE, as_filed
 from napari_scfm.models.sct import kept
 from napari_scfm.models.sct.config import SCTConfig, padded
 from napari_scfm.models.sct.files import find_files
@@ -49,39 +49,33 @@ def known_as(config: SCTConfig, genes: tuple[str, ...] | None, name: str) -> SCT
 def model_info(
     config: SCTConfig, weights: Path | None, name: str, parameters: int
 ) -> ModelInfo:
-    """Return the description of a model.
+    """Return the description of an sCT model.
 
     Parameters
     ----------
-    config
-        Its configuration.
-    weights
-        Its weights' file, for the checksum; None before it is saved.
-    name
-        Used where the configuration names none.
-    parameters
-        Number of trained weights.
+    config, weights
+        See :func:`napari_scfm.models.description.as_filed`.
+    name, parameters
+        Its name where the configuration has none, and the number of its trained
+        weights.
     """
     genes = config.measured
     first = next((gene for gene in genes if gene.startswith("ENS")), "ENSG")
     species = "mouse" if first.startswith("ENSMUSG") else "human"
     kind = "sCT trained on a panel" if licence_of(config) != RELEASED else "sCT"
-    default = (
-        f"{kind}: {counted(config.num_layers, 'layer')} x {config.embed_dim}, "
-        f"{config.num_cells} cells at a time, "
-        + (f"{len(genes):,} genes" if genes else "which genes is not known yet")
-    )
-    return ModelInfo(
+    info = ModelInfo(
         name=config.name or name,
-        description=str(config.extra.get("description") or default),
+        description=f"{kind}: {counted(config.num_layers, 'layer')} x "
+        f"{config.embed_dim}, {config.num_cells} cells at a time, "
+        + (f"{len(genes):,} genes" if genes else "which genes is not known yet"),
         genes=genes,
-        species=config.species or species,
+        species=species,
         capabilities=frozenset({"embed", "impute", "attend"} if genes else ()),
         parameters=parameters,
-        licence=licence_of(config) or "see where the weights came from",
-        citation=str(config.extra.get("citation", CITATION)),
-        sha256=sha256(weights) if weights is not None else "",
+        licence=licence_of(config) or LICENCE,
+        citation=CITATION,
     )
+    return as_filed(info, config, weights)
 
 
 def sct_info() -> ModelInfo | None:

@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import Any, Final
 
-from napari_scfm.models.cellplm.files import write_json
+from napari_scfm.models.files import write_json
 
 NAME: Final = "sct"
 """The released model, once it is known where its files lie."""

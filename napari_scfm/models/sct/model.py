@@ -12,6 +12,7 @@ from napari_scfm.models.attention.asked import asked
 from napari_scfm.models.bags import bags
 from napari_scfm.models.base import CellModel, ModelInfo
 from napari_scfm.models.devices import pick_device
+from napari_scfm.models.notes import Notes
 from napari_scfm.models.sct import kept
 from napari_scfm.models.sct.attending import attended
 from napari_scfm.models.sct.checkpoint import load_network, save_network
@@ -27,6 +28,7 @@ from napari_scfm.models.sct.options import (
 )
 from napari_scfm.models.sct.runs import Runs
 from napari_scfm.models.sct.table import Reading
+from napari_scfm.models.weights import count_weights
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
     from napari_scfm.masks.mask import Mask
     from napari_scfm.models.attention import Attention
     from napari_scfm.models.attention.asked import Layer, Weighting
-    from napari_scfm.models.cellplm.files import Files
+    from napari_scfm.models.files import Files
     from napari_scfm.models.sct.config import SCTConfig
     from napari_scfm.models.sct.network import SCTNetwork
     from napari_scfm.progress import ProgressCallback
@@ -87,8 +89,8 @@ class SCT(CellModel):
     ) -> None:
         self.info = info
         self.device = pick_device(device)
-        self.notes: list[str] = []
-        self._runs = Runs(network, self.device, precision, self._note)
+        self.notes = Notes()
+        self._runs = Runs(network, self.device, precision, self.notes.say)
         self.options = options or saved_options(network.config)
 
     @classmethod
@@ -123,7 +125,7 @@ class SCT(CellModel):
         own = kept.weights() == files.weights.resolve()
         name = kept.NAME if own else files.version
         network.config = known_as(network.config, order, name)
-        size = sum(p.numel() for p in network.parameters())
+        size = count_weights(network)
         info = model_info(network.config, files.weights, name, size)
         return cls(network, info, device=device, precision=precision)
 
@@ -215,7 +217,7 @@ class SCT(CellModel):
         made.run(reading.windows(), progress, f"{name} reads cells", as_given=given)
         if alone:
             made.run(alone, progress, f"{name} reads neighbourhoods")
-        self._keep(reading.notes)
+        self.notes.say(*reading.notes)
         return made.values
 
     @property
@@ -280,7 +282,7 @@ class SCT(CellModel):
             > self.config.num_cells
         ):
             reading.notes.append(LOCAL)
-        self._keep(reading.notes)
+        self.notes.say(*reading.notes)
         return attended(self._runs, reading, what, orders, progress)
 
     def reads_positions(self, table: AnnData) -> bool:
@@ -328,13 +330,5 @@ class SCT(CellModel):
                 "weights, or load it with genes=FILE.",
             )
         reading = Reading(table, mask, self.config, genes, self.options, self.info.name)
-        self._keep(reading.notes)
+        self.notes.say(*reading.notes)
         return reading
-
-    def _note(self, text: str) -> None:
-        if text not in self.notes:
-            self.notes.append(text)
-
-    def _keep(self, notes: Sequence[str]) -> None:
-        for note in notes:
-            self._note(note)

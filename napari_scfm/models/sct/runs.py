@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from napari_scfm.errors import ModelError
-from napari_scfm.models.devices import bf16_is_fast
+from napari_scfm.models.devices import pick_precision
 from napari_scfm.models.sct.bags import orders
+from napari_scfm.models.sparing import spared
 from napari_scfm.progress import report
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from napari_scfm.models.sct.table import Reading
     from napari_scfm.progress import ProgressCallback
 
-PRECISIONS = ("auto", "float32", "bfloat16")
 POSITIONS = {"cpu": 1 << 20, "mps": 1 << 20, "cuda": 1 << 22}
 """Gene positions of all cells that are read at once."""
 
@@ -56,16 +56,9 @@ class Runs:
         precision: str,
         note: Callable[[str], None],
     ) -> None:
-        if precision not in PRECISIONS:
-            raise ModelError(
-                f"There is no precision {precision!r}.",
-                f"Choose one of {', '.join(PRECISIONS)}.",
-            )
-        if precision == "auto":
-            precision = "bfloat16" if bf16_is_fast(device) else "float32"
+        self.precision, self._note = pick_precision(precision, device), note
         self.network, self.device = network.to(device).eval(), device
-        self.precision, self._note = precision, note
-        network.precision = precision
+        network.precision = self.precision
         self.positions = POSITIONS.get(device.type, POSITIONS["cpu"])
 
     def over(
@@ -168,19 +161,19 @@ class Runs:
         ModelError
             If even one window does not fit.
         """
-        while True:
-            try:
-                return act()
-            except torch.OutOfMemoryError as error:
-                if self.positions < 2 * width:
-                    raise ModelError(
-                        f"A window does not fit into the memory of {self.device}.",
-                        "Use device='cpu', or precision='bfloat16'.",
-                    ) from error
+
+        def halve() -> bool:
+            if self.positions < 2 * width:
+                return False
             self.positions //= 2
-            if self.device.type == "cuda":
-                torch.cuda.empty_cache()
             self._note(
                 f"{self.device} ran out of memory; fewer windows are now read at a "
                 "time, which gives the same numbers."
             )
+            return True
+
+        refusal = ModelError(
+            f"A window does not fit into the memory of {self.device}.",
+            "Use device='cpu', or precision='bfloat16'.",
+        )
+        return spared(act, halve, self.device, refusal)

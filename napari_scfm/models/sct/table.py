@@ -11,6 +11,11 @@ from napari_scfm import keys
 from napari_scfm.errors import ModelError, counted, named
 from napari_scfm.genes.identity import resolve
 from napari_scfm.models.bags import bags
+from napari_scfm.models.checks import (
+    check_counts,
+    check_neighbourhood,
+    check_places,
+)
 from napari_scfm.models.sct.bags import Window, centred, relative_places, tiles
 from napari_scfm.models.sct.genes import columns_of
 from napari_scfm.models.sct.tokens import MASK, PAD, tokenise
@@ -103,14 +108,7 @@ class Reading:
         table = self.table
         counts = sparse.csr_array(table.X) if mask is None else mask.visible(table)
         counts = sparse.csr_array(counts, dtype=np.float64)
-        bad = ~(counts.data >= 0)
-        if bad.any():
-            names = table.var_names[np.unique(counts.indices[bad])]
-            raise ModelError(
-                f"The table holds {bad.sum()} negative or missing counts, in "
-                f"{named(names)}.",
-                "Models read raw counts.",
-            )
+        check_counts(counts, table.var_names)
         total = np.asarray(counts.sum(axis=1)).ravel()
         known = self.columns.gather(counts, len(self.genes))
         # a column whose twin is hidden would tell of it
@@ -135,12 +133,7 @@ class Reading:
                 )
             return None
         xy = np.asarray(self.table.obsm[keys.SPATIAL], dtype=np.float64)[:, :2]
-        if not np.isfinite(xy).all():
-            bad = self.table.obs_names[~np.isfinite(xy).all(axis=1)]
-            raise ModelError(
-                f"Cells without a position: {named(bad)}.",
-                "Give every cell an x and y in obsm['spatial'], or drop them.",
-            )
+        check_places(xy, self.table.obs_names)
         return xy
 
     def _note(self) -> None:
@@ -206,16 +199,8 @@ class Reading:
         ModelError
             If the table has no places, or the size is below 1.
         """
-        if size < 1:
-            raise ModelError(
-                f"A neighbourhood of {size} cells is none.", "Give a number such as 50."
-            )
-        if self._xy is None:
-            raise ModelError(
-                "Hidden cells cannot be predicted from their neighbourhood: the table "
-                "has no coordinates in obsm['spatial'].",
-                "Add them, or leave the neighbourhood out.",
-            )
+        check_neighbourhood(size, self.table)
+        assert self._xy is not None
         size, found = min(size + 1, self.config.num_cells), []
         for rows in self.fields():
             blank = self.tokens.blank[rows]
