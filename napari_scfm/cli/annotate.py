@@ -10,7 +10,8 @@ import typer
 
 from napari_scfm import keys
 from napari_scfm.cli.analyse import Fovs, loaded_table, write_table
-from napari_scfm.cli.options import Device, OutTable, Precision, SlidePath
+from napari_scfm.cli.options import Device, OutTable, Precision, SlidePath, optional
+from napari_scfm.cli.tables import check_csv, write_csv
 from napari_scfm.errors import ScfmError, named
 
 if TYPE_CHECKING:
@@ -42,37 +43,31 @@ def annotate(
     ] = HEAD,
     model: Annotated[
         str,
-        typer.Option(
-            metavar="M",
-            help="The trained model; for a reference the model in whose embedding "
+        optional(
+            "M",
+            "The trained model; for a reference the model in whose embedding "
             "cells are near, default: pca of the shared genes; for examples the model "
             "whose embedding is refined, default: pca.",
-            show_default=False,
         ),
     ] = "",
     reference: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE.h5ad", help="Labelled cells, raw counts.", show_default=False
-        ),
+        optional("FILE.h5ad", "Labelled cells, raw counts."),
     ] = None,
     labels: Annotated[
         str, typer.Option(metavar="COLUMN", help="Labels of the reference, in obs.")
     ] = keys.CELL_TYPE,
     markers: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="A .csv with the columns type and gene, or a .json of type: [genes].",
-            show_default=False,
+        optional(
+            "FILE",
+            "A .csv with the columns type and gene, or a .json of type: [genes].",
         ),
     ] = None,
     examples: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE.csv",
-            help="Cells of known kind, columns cell (as in obs_names) and kind.",
-            show_default=False,
+        optional(
+            "FILE.csv", "Cells of known kind, columns cell (as in obs_names) and kind."
         ),
     ] = None,
     k: Annotated[
@@ -80,46 +75,38 @@ def annotate(
     ] = 5,
     threshold: Annotated[
         float | None,
-        typer.Option(
+        optional(
+            "C",
+            "Less confident cells are unknown; default: 0, by examples 0.5.",
             min=0.0,
             max=1.0,
-            metavar="C",
-            help="Less confident cells are unknown; default: 0, by examples 0.5.",
-            show_default=False,
         ),
     ] = None,
     key: Annotated[
         str,
-        typer.Option(
-            metavar="COLUMN",
-            help="Column of obs to write; default: <model>_cell_type, "
+        optional(
+            "COLUMN",
+            "Column of obs to write; default: <model>_cell_type, "
             "reference_cell_type, markers_cell_type or examples_cell_type.",
-            show_default=False,
         ),
     ] = "",
     truth: Annotated[
         str,
-        typer.Option(
-            metavar="COLUMN",
-            help="Known types to score against; default: cell_type, where it is there.",
-            show_default=False,
+        optional(
+            "COLUMN",
+            "Known types to score against; default: cell_type, where it is there.",
         ),
     ] = "",
     confusion: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE.csv",
-            help="Write the cells of each known and told type.",
-            show_default=False,
-        ),
+        optional("FILE.csv", "Write the cells of each known and told type."),
     ] = None,
     names: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE.csv",
-            help="Other names of types, columns from and to; told and known types are "
+        optional(
+            "FILE.csv",
+            "Other names of types, columns from and to; told and known types are "
             "renamed, and types of one name become one.",
-            show_default=False,
         ),
     ] = None,
     fov: Fovs = "",
@@ -235,7 +222,9 @@ def _read(
 
 def _write(where: Where, table: AnnData, found: Agreement | None, what: str) -> None:
     if where.confusion and found is not None:
-        write_confusion(found, where.confusion)
+        rows = found.confusion
+        rows = rows.loc[rows.any(axis=1), rows.any(axis=0)]
+        write_csv(rows, where.confusion, "confusion, known types in rows")
     write_table(table, where.out, what)
 
 
@@ -310,24 +299,3 @@ def print_agreement(column: str, found: Agreement) -> None:
     typer.echo(f"\n{found.sentence}")
     if found.n_unlabelled:
         typer.echo(f"{found.n_unlabelled} cells without a known type are left out.")
-
-
-def write_confusion(found: Agreement, path: Path) -> None:
-    """Write the confusion table, known types in rows."""
-    from napari_scfm.experiments.files import atomic_path
-
-    with atomic_path(path) as temporary:
-        table = found.confusion
-        table.loc[table.any(axis=1), table.any(axis=0)].to_csv(temporary)
-    typer.echo(f"{path}: confusion, known types in rows", err=True)
-
-
-def check_csv(path: Path | None) -> None:
-    """Refuse a table that is no .csv, before anything runs."""
-    from napari_scfm.experiments.files import check_writable
-
-    if path is None:
-        return
-    if path.suffix != ".csv":
-        raise ScfmError(f"{path} is no table.", "Let the name end in .csv.")
-    check_writable(path)

@@ -17,6 +17,7 @@ from napari_scfm.cli.options import (
     Scheduler,
     Seed,
     SlidePath,
+    optional,
     words,
 )
 from napari_scfm.errors import ScfmError, counted, named
@@ -49,34 +50,23 @@ def attend(
     look: StreamLook,
     streams: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Write the streams' lines too: a .geojson or .npz file.",
-            show_default=False,
-        ),
+        optional("FILE", "Write the streams' lines too: a .geojson or .npz file."),
     ] = None,
     tables: Annotated[
         Path | None,
-        typer.Option(
-            metavar="DIR",
-            help="Write tables too, as CSV: types.csv, fields.csv, checks.csv.",
-            show_default=False,
-        ),
+        optional("DIR", "Write tables too, as CSV: types.csv, fields.csv, checks.csv."),
     ] = None,
     check: Annotated[
         str,
-        typer.Option(
-            metavar="A,B|all",
-            help="Check the model: random (weights), expression (exchanged), uniform, "
+        optional(
+            "A,B|all",
+            "Check the model: random (weights), expression (exchanged), uniform, "
             "coordinates, other (checkpoint).",
-            show_default=False,
         ),
     ] = "",
     other: Annotated[
         str,
-        typer.Option(
-            metavar="M", help="Second model, to check against.", show_default=False
-        ),
+        optional("M", "Second model, to check against."),
     ] = "",
     fov: Fovs = "",
     device: Device = "auto",

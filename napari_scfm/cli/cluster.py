@@ -27,7 +27,9 @@ from napari_scfm.cli.options import (
     Scheduler,
     Seed,
     SlidePath,
+    optional,
 )
+from napari_scfm.cli.tables import check_csv, write_csv
 from napari_scfm.errors import ScfmError, counted, named
 
 if TYPE_CHECKING:
@@ -47,58 +49,46 @@ def cluster(
     model: Model = "cellplm-mini",
     on: Annotated[
         str,
-        typer.Option(
-            metavar="KEY",
-            help="Cluster an embedding that the table has in obsm, or `pca` of its "
+        optional(
+            "KEY",
+            "Cluster an embedding that the table has in obsm, or `pca` of its "
             "counts; then no model runs.",
-            show_default=False,
         ),
     ] = "",
     resolution: Annotated[
         float | None,
-        typer.Option(
-            min=0.01,
-            metavar="R",
-            help="Higher gives more clusters; default: 1, of domains 0.4.",
-            show_default=False,
+        optional(
+            "R", "Higher gives more clusters; default: 1, of domains 0.4.", min=0.01
         ),
     ] = None,
     domains: Annotated[
         float | None,
-        typer.Option(
+        optional(
+            "WEIGHT",
+            "Spatial domains: 0 is expression alone, 1 the neighbourhood on the "
+            "tissue alone; 0.8 is usual.",
             min=0,
             max=1,
-            metavar="WEIGHT",
-            help="Spatial domains: 0 is expression alone, 1 the neighbourhood on the "
-            "tissue alone; 0.8 is usual.",
-            show_default=False,
         ),
     ] = None,
     key: Annotated[
         str,
-        typer.Option(
-            metavar="COLUMN",
-            help="Column of obs to write; default: <model>_cluster or <model>_domain.",
-            show_default=False,
+        optional(
+            "COLUMN",
+            "Column of obs to write; default: <model>_cluster or <model>_domain.",
         ),
     ] = "",
     markers: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE.csv",
-            help="Marker genes of each class (rank sum test), also to "
+        optional(
+            "FILE.csv",
+            "Marker genes of each class (rank sum test), also to "
             'uns["rank_genes_groups"].',
-            show_default=False,
         ),
     ] = None,
     per_fov: Annotated[
         Path | None,
-        typer.Option(
-            "--composition",
-            metavar="FILE.csv",
-            help="Cells of each class in each FOV.",
-            show_default=False,
-        ),
+        optional("FILE.csv", "Cells of each class in each FOV.", "--composition"),
     ] = None,
     umap: Annotated[
         bool, typer.Option("--umap", help='Write UMAP coordinates to obsm["X_umap"].')
@@ -118,7 +108,9 @@ def cluster(
     from napari_scfm.cli.bar import progress_bar
     from napari_scfm.experiments.grouping import cell_graph, grouped
 
-    _check(key, markers, per_fov)
+    if "/" in key or key in (keys.FOV, keys.CELL_ID, keys.LABEL):
+        raise ScfmError(f"The column cannot be {key!r}.", "Choose another name.")
+    check_csv(markers, per_fov)
     if on:
         table, name, place = _ready(path, fov, out, on)
     else:
@@ -146,18 +138,6 @@ def cluster(
     write_table(table, out, f"obs['{made.key}']" + f", obsm['{keys.UMAP}']" * umap)
 
 
-def _check(key: str, *files: Path | None) -> None:
-    """Refuse names that cannot be written, before anything runs."""
-    from napari_scfm.experiments.files import check_writable
-
-    if "/" in key or key in (keys.FOV, keys.CELL_ID, keys.LABEL):
-        raise ScfmError(f"The column cannot be {key!r}.", "Choose another name.")
-    for file in filter(None, files):
-        if file.suffix != ".csv" or file.is_dir():
-            raise ScfmError(f"The table cannot be {file}.", "Let it end in .csv.")
-        check_writable(file)
-
-
 def _ready(path: Path, fov: str, out: Path, on: str) -> tuple[AnnData, str, str]:
     """Return the table, the name of an embedding of it, and its place in ``obsm``."""
     from napari_scfm.analysis.embedding import pca
@@ -183,17 +163,14 @@ def _marked(table: AnnData, made: Grouping, file: Path | None) -> pd.DataFrame |
         return None
     from napari_scfm.analysis.groups.markers import marker_genes
     from napari_scfm.cli.bar import progress_bar
-    from napari_scfm.experiments.files import atomic_path
 
     with progress_bar("Markers") as progress:
         found = marker_genes(table, made, store=True, progress=progress)
-    with atomic_path(file) as temporary:
-        found.to_csv(temporary, index=False, float_format="%.6g")
-    typer.echo(
-        f"{file}: marker genes. The clusters come from the same counts, so p values "
-        "rank genes; they do not show that a cluster exists.",
-        err=True,
+    what = (
+        "marker genes. The clusters come from the same counts, so p values rank genes; "
+        "they do not show that a cluster exists."
     )
+    write_csv(found, file, what, index=False, float_format="%.6g")
     return found
 
 
@@ -208,9 +185,6 @@ def _say(made: Grouping, marked: pd.DataFrame | None, word: str) -> None:
 
 def _write_composition(table: AnnData, made: Grouping, file: Path) -> None:
     from napari_scfm.analysis.groups.composition import composition
-    from napari_scfm.experiments.files import atomic_path
 
     fovs = table.obs[keys.FOV] if keys.FOV in table.obs else ["all"] * table.n_obs
-    with atomic_path(file) as temporary:
-        composition(made, fovs).to_csv(temporary)
-    typer.echo(f"{file}: cells of each class in each FOV", err=True)
+    write_csv(composition(made, fovs), file, "cells of each class in each FOV")

@@ -15,7 +15,8 @@ from napari_scfm.cli.mask_options import (
 )
 from napari_scfm.cli.options import Device, Fov, Model, Seed, SlidePath, choose_fov
 from napari_scfm.cli.options import words as words_of
-from napari_scfm.errors import ScfmError, SpecError, counted
+from napari_scfm.cli.tables import check_csv, write_csv
+from napari_scfm.errors import SpecError, counted
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -92,14 +93,11 @@ def influence(
     -o influence.csv
     """
     from napari_scfm.cli.bar import progress_bar
-    from napari_scfm.experiments.files import atomic_path, check_writable
     from napari_scfm.experiments.influence import influence as run
     from napari_scfm.models.hub import load_model
     from napari_scfm.slides.read import read_slide
 
-    if out.suffix != ".csv":
-        raise ScfmError(f"{out} is no table.", "Let the name end in .csv.")
-    check_writable(out)
+    check_csv(out)
     slide = read_slide(path)
     name = choose_fov(slide, fov)
     table = slide.fov(name).table
@@ -121,9 +119,7 @@ def influence(
         )
     _print(made)
     rows = made.table
-    with atomic_path(out) as temporary:
-        rows.to_csv(temporary, index=False)
-    typer.echo(f"{out}: {counted(len(rows), 'row')}", err=True)
+    write_csv(rows, out, counted(len(rows), "row"), index=False)
 
 
 def _mask(table: AnnData, options: MaskOptions, model: str, seed: int) -> Mask | None:

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from napari_scfm.cli.options import Device, Fov, Model, Seed, SlidePath, choose_fov
+from napari_scfm.cli.options import (
+    Device,
+    Fov,
+    Model,
+    Radius,
+    Seed,
+    SlidePath,
+    choose_fov,
+    optional,
+)
+from napari_scfm.cli.tables import write_csv
 from napari_scfm.errors import ScfmError, counted
 
 if TYPE_CHECKING:
@@ -41,26 +51,19 @@ def ligands(
     ],
     ligand: Annotated[
         str,
-        typer.Option(
-            metavar="A",
-            help="Ligand: a gene, or a complex with subunits joined by _.",
-            show_default=False,
-        ),
+        optional("A", "Ligand: a gene, or a complex with subunits joined by _."),
     ] = "",
-    receptor: Annotated[
-        str, typer.Option(metavar="B", help="Receptor.", show_default=False)
-    ] = "",
+    receptor: Annotated[str, optional("B", "Receptor.")] = "",
     everything: Annotated[
         bool,
         typer.Option("--all", help="All pairs that the panel holds, ranked."),
     ] = False,
     resource: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Where --all takes pairs from: a CSV file with the columns ligand and "
+        optional(
+            "FILE",
+            "Where --all takes pairs from: a CSV file with the columns ligand and "
             "receptor; default: LIANA's consensus, from the installed package.",
-            show_default=False,
         ),
     ] = None,
     fov: Fov = "",
@@ -73,21 +76,13 @@ def ligands(
         int,
         typer.Option(min=1, metavar="K", help="Senders: so many nearest cells."),
     ] = 30,
-    radius: Annotated[
-        float | None,
-        typer.Option(
-            metavar="UM",
-            help="All cells within so many um instead.",
-            show_default=False,
-        ),
-    ] = None,
+    radius: Radius = None,
     strata: Annotated[
         str,
-        typer.Option(
-            metavar="COLUMN",
-            help="Column of cell kinds whose layout counts as explained, or "
+        optional(
+            "COLUMN",
+            "Column of cell kinds whose layout counts as explained, or "
             "`embedding` for clusters; default: cell types where known, else clusters.",
-            show_default=False,
         ),
     ] = "",
     null: Annotated[
@@ -160,7 +155,7 @@ def ligands(
         typer.echo(made.sentence)
         rows = made.per_cell(table)
     typer.echo(CAVEAT, err=True)
-    _write(rows, out)
+    write_csv(rows, out, counted(len(rows), "row"), index=False)
 
 
 def _check(
@@ -242,11 +237,3 @@ def _print(rows: pd.DataFrame, name: str, listed: int) -> None:
         f"{yardstick(rows)} {sure} of {len(real)} keep q <= {LEVEL:g} "
         "(Benjamini-Hochberg)."
     )
-
-
-def _write(rows: pd.DataFrame, out: Path) -> None:
-    from napari_scfm.experiments.files import atomic_path
-
-    with atomic_path(out) as temporary:
-        rows.to_csv(temporary, index=False)
-    typer.echo(f"{out}: {counted(len(rows), 'row')}", err=True)

@@ -14,8 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
+from napari_scfm.cli.options import optional
 from napari_scfm.errors import MaskError, SpecError
 from napari_scfm.masks.as_options import options_of
 from napari_scfm.masks.options import FLAGS, MaskOptions, percent, spec_of
@@ -31,9 +30,7 @@ Texts = list[str] | None
 
 
 def _option(name: str, metavar: str, text: str, **more: Any) -> Any:
-    return typer.Option(
-        FLAGS[name], metavar=metavar, help=text, show_default=False, **more
-    )
+    return optional(metavar, text, FLAGS[name], **more)
 
 
 OPTIONS: dict[str, tuple[Any, Any]] = {

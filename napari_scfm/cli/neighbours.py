@@ -10,7 +10,15 @@ import typer
 
 from napari_scfm import keys
 from napari_scfm.cli.analyse import Fovs, loaded_table, write_table
-from napari_scfm.cli.options import Seed, SlidePath, chosen_table, words
+from napari_scfm.cli.options import (
+    Radius,
+    Seed,
+    SlidePath,
+    chosen_table,
+    optional,
+    words,
+)
+from napari_scfm.cli.tables import write_csv
 from napari_scfm.errors import ScfmError, counted, named
 
 if TYPE_CHECKING:
@@ -48,40 +56,26 @@ def neighbours(
     fov: Fovs = "",
     nearest: Annotated[
         int | None,
-        typer.Option(
-            min=1,
-            metavar="K",
-            help="Neighbours: so many nearest cells; default: 6.",
-            show_default=False,
-        ),
+        optional("K", "Neighbours: so many nearest cells; default: 6.", min=1),
     ] = None,
-    radius: Annotated[
-        float | None,
-        typer.Option(
-            metavar="UM",
-            help="All cells within so many um instead.",
-            show_default=False,
-        ),
-    ] = None,
+    radius: Radius = None,
     reach: Annotated[
         float, typer.Option(metavar="UM", help="co-occurrence: furthest distance.")
     ] = 150.0,
     layer: Annotated[
         str,
-        typer.Option(
-            metavar="KEY",
-            help="moran: predicted counts to rank beside the measured ones, as "
+        optional(
+            "KEY",
+            "moran: predicted counts to rank beside the measured ones, as "
             "`impute` writes them (MODEL_imputed).",
-            show_default=False,
         ),
     ] = "",
     pairs: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="ligrec: a CSV file with the columns ligand and receptor; default: "
+        optional(
+            "FILE",
+            "ligrec: a CSV file with the columns ligand and receptor; default: "
             "LIANA's consensus, from the installed package.",
-            show_default=False,
         ),
     ] = None,
     permutations: Annotated[
@@ -299,9 +293,5 @@ def _told(made: Enrichment) -> list[str]:
 
 
 def _write(frames: dict[str, pd.DataFrame], folder: Path) -> None:
-    from napari_scfm.experiments.files import atomic_path
-
     for name, frame in frames.items():
-        with atomic_path(folder / name) as temporary:
-            frame.to_csv(temporary, index=False)
-        typer.echo(f"{folder / name}: {counted(len(frame), 'row')}", err=True)
+        write_csv(frame, folder / name, counted(len(frame), "row"), index=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,20 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
     from napari_scfm.slides.slide import Slide
+
+
+def optional(metavar: str, text: str, *flags: str, **more: Any) -> Any:
+    """Return an option that may be left out; its text says what that means.
+
+    Parameters
+    ----------
+    metavar, text
+        What stands for its value, and its help.
+    flags, more
+        As typer takes them.
+    """
+    return typer.Option(*flags, metavar=metavar, help=text, show_default=False, **more)
+
 
 SlidePath = Annotated[
     Path,
@@ -47,14 +61,14 @@ Precision = Annotated[
 ]
 Neighbourhood = Annotated[
     int | None,
-    typer.Option(
-        metavar="K",
-        min=1,
-        help="Predict every cell without visible counts in a bag of its own, with the "
+    optional(
+        "K",
+        "Predict every cell without visible counts in a bag of its own, with the "
         "K observed cells nearest to it (50 is usual).",
-        show_default=False,
+        min=1,
     ),
 ]
+Radius = Annotated[float | None, optional("UM", "All cells within so many um instead.")]
 Seed = Annotated[int, typer.Option(metavar="N", help="Seed of everything random.")]
 OutTable = Annotated[
     Path, typer.Option("-o", "--out", metavar="OUT.h5ad", help="File to write.")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from napari_scfm.cli.options import Device
+from napari_scfm.cli.options import Device, optional
 from napari_scfm.errors import ModelError
 
 
@@ -22,11 +22,10 @@ def sct(
     ] = None,
     genes: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Table with the columns position and ensembl_id, or the folder of the "
+        optional(
+            "FILE",
+            "Table with the columns position and ensembl_id, or the folder of the "
             "two gene maps, where they do not lie beside the weights.",
-            show_default=False,
         ),
     ] = None,
     accept_licence: Annotated[
