@@ -1,7 +1,8 @@
 """The protocols of the sCT tables on a real slide, one held-out field of view.
 
 Run: python benchmarks/sct_scores.py nsclc|merfish --fov F --panel DIR --cellplm DIR
-Without a folder the network is trained first, on all other fields of view.
+Without folders the networks are trained first: for each seed anew, on all other fields
+of view, with the settings as they are shipped; the tested field chooses nothing.
 
 20 neighbourhoods of 50 cells of the held-out field are drawn, each read alone. Hidden
 are 15, 30, 40 or 80 % of all entries; all genes of 1, 10, 20 or 40 of the 50 cells; or
@@ -30,7 +31,6 @@ second draw as the guess.
 from __future__ import annotations
 
 import argparse
-import tempfile
 import time
 from datetime import date
 from pathlib import Path
@@ -49,8 +49,6 @@ from napari_scfm.masks.strata import strata
 from napari_scfm.models.sct.debin import middles
 from napari_scfm.models.sct.model import SCT
 from napari_scfm.models.sct.tokens import LEVELS
-from napari_scfm.training.sct.settings import SCTSettings
-from napari_scfm.training.settings import TrainSettings
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -65,13 +63,8 @@ STRATA_ODDS = 0.01 / 0.15
 SHARES, CELLS, PER_STRATUM = (0.15, 0.3, 0.4, 0.8), (1, 10, 20, 40), 25
 
 
-RECIPES: dict[tuple[str, str], tuple[int, TrainSettings]] = {
-    ("sct-panel", "nsclc"): (36, SCTSettings(draws=16)),
-    ("sct-panel", "merfish"): (30, SCTSettings(draws=40, first_cells=10)),
-    ("cellplm", "nsclc"): (12, TrainSettings()),
-    ("cellplm", "merfish"): (12, TrainSettings()),
-}
-"""Epochs and settings of networks that are trained here."""
+EPOCHS = {"sct-panel": 50, "cellplm": 12}
+"""Of networks that are trained here."""
 SHOWN = {
     "mcc_all": "MCC, all entries",
     "mcc_expressed": "MCC, expressed entries",
@@ -109,21 +102,21 @@ def main() -> None:
     parser.add_argument("--places", type=int, default=PLACES)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--only", nargs="+", default=[], help="protocols, by name")
+    parser.add_argument("--keep", type=Path, help="folder for trained networks")
     parser.add_argument("--csv", type=Path, help="keep the scores of these seeds")
     asked = parser.parse_args()
     whole = slide(asked.slide)
     tested = (whole.obs[keys.FOV] == asked.fov).to_numpy()
-    with tempfile.TemporaryDirectory() as folder:
-        models = {
-            "sct-panel": network(asked.panel, "sct-panel", whole, asked, folder),
-            "cellplm": network(asked.cellplm, "cellplm", whole, asked, folder),
-        }
     print(
         f"{date.today()}, {asked.slide}: {asked.places} neighbourhoods of {SIZE} cells "
         f"of {asked.fov}, {(~tested).sum()} cells of other fields, seeds {asked.seeds}"
     )
     rows = []
     for seed in asked.seeds:
+        models = {
+            name: network(folder, name, whole[~tested], asked, seed)
+            for name, folder in zip(EPOCHS, (asked.panel, asked.cellplm), strict=True)
+        }
         table = neighbourhoods(whole[tested].copy(), asked.places, seed)
         for name, mask in protocols(table, whole[~tested], seed).items():
             if asked.only and name not in asked.only:
@@ -139,23 +132,18 @@ def main() -> None:
 
 
 def network(
-    folder: Path | None, name: str, whole: AnnData, asked: Any, scratch: str
+    folder: Path | None, name: str, others: AnnData, asked: Any, seed: int
 ) -> CellModel:
     """Return a trained model, trained now where there is no folder."""
     if folder is not None:
         found = scfm.load_model(folder)
     else:
         start = time.process_time()
-        epochs, settings = RECIPES[name, asked.slide]
-        found = scfm.train(
-            name,
-            whole,
-            validation=[asked.fov],
-            epochs=epochs,
-            settings=settings,
-            out=Path(scratch, name),
-        )
-        print(f"{name}: trained in {time.process_time() - start:.0f} CPU s", flush=True)
+        found = scfm.train(name, others.copy(), epochs=EPOCHS[name], seed=seed)
+        spent = time.process_time() - start
+        print(f"seed {seed}, {name}: trained in {spent:.0f} CPU s", flush=True)
+        if asked.keep is not None:
+            found.save(asked.keep / f"{name}-{seed}")
     record = found.config.extra.get("training", {})
     if asked.fov.lstrip("F0") in {str(f).lstrip("F0") for f in record.get("fovs", [])}:
         raise SystemExit(f"{name} was trained on {asked.fov}, which is tested here.")

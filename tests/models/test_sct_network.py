@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import replace
 
@@ -13,6 +14,7 @@ from napari_scfm.models.sct import lean
 from napari_scfm.models.sct.config import SCTConfig, padded
 from napari_scfm.models.sct.convolutions import DoublingConvolution
 from napari_scfm.models.sct.network import SCTNetwork
+from napari_scfm.models.sct.surroundings import Surroundings
 
 PANEL = SCTConfig(
     num_downsamples=3,
@@ -49,6 +51,8 @@ def read(network: SCTNetwork, cells: int = 5, batch: int = 2) -> tuple:
         {"norm": "plain"},
         {"use_skip_connection": False},
         {"coordinate_encoding": "released"},
+        {"surroundings": (0.5,), "norm": "plain"},
+        {"surroundings": (1.0, 50.0), "coordinate_encoding": "paper"},
         {"coordinate_encoding": "paper", "num_hidden_layers_head": 2},
         {"num_downsamples": 1, "positions": 2, "num_hidden_layers_head": 0},
     ],
@@ -179,6 +183,26 @@ def test_coordinates_as_the_program_and_as_the_paper():
     assert paper.linear.weight.shape == (32, 40)
 
 
+def test_hidden_positions_are_told_what_visible_cells_around_express():
+    told = Surroundings((1.0, 50.0), levels=4, width=3, mask=5)
+    tokens = torch.tensor([[[5, 0, 6], [2, 5, 6], [4, 1, 6], [5, 3, 6]]])
+    places = torch.tensor([[[0.0, 0.0], [1.0, 0.0], [0.0, 2.0], [9.0, 9.0]]])
+    found = told.shares(tokens, places).view(4, 3, 2, 4)
+    near, far = math.exp(-0.5), math.exp(-2)
+    # the first gene of the first cell: 2 and 4 are visible, nearer and farther
+    share = far / (near + far)
+    expected = torch.tensor([1.0, 1.0, share, share])
+    torch.testing.assert_close(found[0, 0, 0], expected)
+    assert found[0, 0, 1, 2].item() == pytest.approx(0.5, abs=0.01)
+    # what is visible, and pads, are told nothing
+    assert not found[1:3, 0].any()
+    assert not found[:, 2].any()
+    alike = told.shares(tokens, None).view(4, 3, 2, 4)
+    torch.testing.assert_close(alike[1, 1], torch.tensor([[2, 1, 1, 0.0]] * 2) / 3)
+    nobody = told.shares(torch.full((1, 4, 3), 5), places)
+    assert not nobody.any()
+
+
 def test_what_cannot_be_read_is_refused():
     network = made().requires_grad_(False)
     with pytest.raises(ModelError, match="no coordinate encoder"):
@@ -208,10 +232,18 @@ def test_channels_grow_evenly_in_steps_of_32():
 
 def test_a_wrong_configuration_says_all_that_is_wrong():
     with pytest.raises(ModelError) as caught:
-        replace(PANEL, embed_dim=50, key_size=3, norm="batch", positions=41)
-    assert len(caught.value.problems) == 4
-    values = PANEL.to_dict()
-    assert SCTConfig.from_dict(values, "here") == PANEL
+        replace(
+            PANEL,
+            embed_dim=50,
+            key_size=3,
+            norm="batch",
+            positions=41,
+            surroundings=(1.0, -1.0),
+        )
+    assert len(caught.value.problems) == 5
+    told = replace(PANEL, surroundings=(1.0, 50.0))
+    values = json.loads(json.dumps(told.to_dict()))
+    assert SCTConfig.from_dict(values, "here") == told
     del values["embed_dim"]
     values["num_layers"] = "four"
     with pytest.raises(ModelError, match="'embed_dim' is missing, 'num_layers' is"):

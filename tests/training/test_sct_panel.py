@@ -31,18 +31,18 @@ def run(table, out=None, settings=TINY, **changes) -> SCT:
 
 def test_it_learns_hidden_cells_from_their_neighbours(table) -> None:
     only_cells = {"whole_cells": 1.0, "more_genes": 0.0, "more_entries": 0.0}
-    settings = replace(TINY, draws=15, learning_rate=1e-2, first_cells=16, **only_cells)
-    model = run(table, settings=settings, epochs=7)
+    settings = replace(TINY, draws=10, learning_rate=1e-2, **only_cells)
+    model = run(table, settings=settings, epochs=4)
     # hidden cells lie among cells of their own type: markers must differ by side
     field = table[table.obs["fov"] == "F003"].copy()
     mask = scfm.mask_cells(field, field.obs_names[::5])
     guess = np.log1p(model.impute(field, list(field.var_names), mask=mask)[::5])
     odd = (field.obs["cell_type"] == "odd").to_numpy()[::5]
     more = guess[:, 1::2].mean(axis=1) - guess[:, 0::2].mean(axis=1)
-    assert more[odd].mean() > more[~odd].mean() + 0.15
+    assert more[odd].mean() > more[~odd].mean() + 1.0
     record = model.config.extra["training"]
     assert record["validation"] == ["F003"]
-    assert record["scores"]["loss_cells"] < 1.42
+    assert record["scores"]["loss_cells"] < 1.2
 
 
 def test_saved_loaded_and_on_its_card(table, tmp_path) -> None:

@@ -98,7 +98,6 @@ def test_an_sct_panel_is_trained_here_too(
         draws=1,
         scored=1,
         cells=10,
-        first_cells=4,
     )
     monkeypatch.setattr(training, "settings_of", lambda *_: tiny)
     choose(step, "sct")

@@ -62,6 +62,10 @@ class SCTConfig:
         "paper" (Eq. 1), both of both.
     num_scales, sigma_min, sigma_max
         Scales of the coordinate encoding.
+    surroundings
+        Ours: bandwidths, in spacings between cells, at which hidden positions are
+        told what visible cells around express, see :mod:`.surroundings`; empty =
+        they are told nothing (released).
     norm
         Ours: "shared", over the gene positions of a cell and channel; or "plain",
         over the channels of a position.
@@ -93,6 +97,7 @@ class SCTConfig:
     num_scales: int = 10
     sigma_min: float = 1.0
     sigma_max: float = 10.0
+    surroundings: tuple[float, ...] = ()
     norm: str = "shared"
     measured: tuple[str, ...] = ()
     symbols: tuple[str, ...] = ()
@@ -125,7 +130,7 @@ class SCTConfig:
         missing = [f"{name!r} is missing" for name in _NEEDED if name not in values]
         known = {f.name: f for f in fields(cls) if f.name != "extra"}
         chosen = {k: v for k, v in values.items() if k in known and v is not None}
-        for name in ("measured", "symbols"):
+        for name in ("measured", "symbols", "surroundings"):
             chosen[name] = tuple(chosen.get(name, ()))
         if values.get(_SPATIAL):
             chosen.setdefault("coordinate_encoding", "released")
@@ -189,6 +194,8 @@ class SCTConfig:
             problems.append("'num_hidden_layers_head' is negative")
         if not 0 < self.sigma_min < self.sigma_max:
             problems.append("'sigma_min' and 'sigma_max' do not grow from above 0")
+        if not all(bandwidth > 0 for bandwidth in self.surroundings):
+            problems.append("'surroundings' are not above 0")
         if self.positions and len(self.measured) > self.positions:
             problems.append(
                 f"{len(self.measured)} genes do not fit {self.positions} positions"
@@ -279,4 +286,5 @@ def _fits(value: object, kind: str) -> bool:
         return number and math.isfinite(float(value))  # type: ignore[arg-type]
     if kind == "str":
         return isinstance(value, str)
-    return isinstance(value, tuple) and all(isinstance(v, str) for v in value)
+    inner = "float" if "float" in kind else "str"
+    return isinstance(value, tuple) and all(_fits(v, inner) for v in value)

@@ -118,7 +118,7 @@ class LeanPass:
         weight, bias = self._cast(net.stem)
         table, side = net.embed.weight.to(self.kind), net.stem.taps // 2
         wide, length = table.shape[1], tokens.shape[1]
-        places = None
+        places, around = None, self._around(tokens, coordinates)
         if coordinates is not None:
             places = net.places(coordinates).to(self.kind)
         out = torch.empty((*tokens.shape, wide), dtype=self.kind, device=tokens.device)
@@ -128,10 +128,20 @@ class LeanPass:
             if places is not None:
                 of = torch.arange(first, last, device=tokens.device) // n
                 x = x + places[:, of]
+            if around is not None:
+                x = x + around[:, first:last] @ net.surroundings.weight.to(self.kind)
             lacking = (side - (start * n - first), side - (last - stop * n))
             x = F.pad(x, (0, 0, *lacking))
             out[:, start * n : stop * n] = gelu(convolve(x, weight, bias))
         return out
+
+    def _around(self, tokens: Tensor, coordinates: Tensor | None) -> Tensor | None:
+        """Return (B, L, shares) of the cells around, or None where none are told."""
+        if not self.config.surroundings:
+            return None
+        cells = tokens.view(len(tokens), -1, self.config.positions)
+        shares = self.network.surroundings.shares(cells, coordinates)
+        return shares.flatten(1, 2).to(self.kind)
 
     def _encode(self, block: EncoderBlock, x: Tensor, n: int) -> Tensor:
         (weight, bias), mix = self._cast(block.conv), self._cast(block.mix)

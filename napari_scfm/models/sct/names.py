@@ -73,6 +73,8 @@ def released(config: SCTConfig) -> list[Name]:
     if config.reads_coordinates:
         place = f"{ROOT}spatial_encoding/~/spatial_fully_connected"
         names += _linear(place, "places.linear")
+    if config.surroundings:
+        names.append(Name(f"{ROOT}surroundings/w", "surroundings.weight"))
     names += _convolution(f"{ROOT}stem/conv1_d", "stem", "taps")
     for i in range(config.num_downsamples):
         names += _encoder(f"{ROOT}conv_block_{i}/", f"encoder.{i}.")

@@ -20,6 +20,7 @@ from napari_scfm.models.sct.coordinates import CoordinateEncoding
 from napari_scfm.models.sct.head import Head
 from napari_scfm.models.sct.lean import LeanPass
 from napari_scfm.models.sct.stages import NOTHING, Stages
+from napari_scfm.models.sct.surroundings import Surroundings
 from napari_scfm.models.sct.transformer import Layer
 
 if TYPE_CHECKING:
@@ -80,14 +81,7 @@ class SCTNetwork(nn.Module):
         self.config, self.precision = config, "float32"
         wide, norm, level = config.channels, config.norm, config.positions
         self.embed = nn.Embedding(config.alphabet_size, wide[0])
-        if config.reads_coordinates:
-            self.places = CoordinateEncoding(
-                config.coordinate_encoding,
-                config.num_scales,
-                config.sigma_min,
-                config.sigma_max,
-                wide[0],
-            )
+        self._make_additions(wide[0])
         self.stem = Convolution(wide[0], wide[0], _STEM)
         steps = range(config.num_downsamples)
         self.encoder = nn.ModuleList(
@@ -109,6 +103,22 @@ class SCTNetwork(nn.Module):
         )
         hidden = config.num_hidden_layers_head
         self.head = Head(wide[0], config.embed_dim, config.alphabet_size, hidden)
+
+    def _make_additions(self, width: int) -> None:
+        """Make what is added to looked-up tokens, as far as it is asked for."""
+        config = self.config
+        if config.reads_coordinates:
+            self.places = CoordinateEncoding(
+                config.coordinate_encoding,
+                config.num_scales,
+                config.sigma_min,
+                config.sigma_max,
+                width,
+            )
+        if config.surroundings:
+            self.surroundings = Surroundings(
+                config.surroundings, config.bins - 1, width, config.mask_token_id
+            )
 
     def forward(
         self,
@@ -293,8 +303,11 @@ class SCTNetwork(nn.Module):
     def _start(
         self, tokens: Tensor, coordinates: Tensor | None, keep: Stages = NOTHING
     ) -> Tensor:
-        """Return (B, L, channels), tokens looked up and places added."""
+        """Return (B, L, channels), tokens looked up, places and surroundings added."""
         x = keep.keep("token_embedding", self.embed(tokens))
+        if self.config.surroundings:
+            cells = tokens.view(len(tokens), -1, self.config.positions)
+            x = x + self.surroundings(cells, coordinates).flatten(1, 2)
         if coordinates is None:
             return x
         added = keep.keep("spatial_embedding", self.places(coordinates))

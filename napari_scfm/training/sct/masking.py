@@ -78,8 +78,9 @@ def _some(cells: int, rng: np.random.Generator, most: float) -> np.ndarray:
 
 def held_out_mask(tokens: np.ndarray, rng: np.random.Generator) -> Hidden:
     """Draw what scoring hides: a fifth of the cells, 15 % of the others' entries."""
-    mask = rng.random(tokens.shape) < 0.15
+    genes = int((tokens[0] != PAD).sum())
+    mask = np.zeros(tokens.shape, dtype=bool)
+    mask[:, :genes] = rng.random((len(tokens), genes)) < 0.15
     rows = rng.choice(len(tokens), max(1, len(tokens) // 5), replace=False)
-    mask[rows] = True
-    mask &= tokens != PAD
+    mask[rows, :genes] = True
     return Hidden(mask, np.ones(tokens.shape, dtype=np.float32))

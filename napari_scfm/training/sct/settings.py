@@ -28,11 +28,11 @@ class SCTSettings(TrainSettings):
         Of the transformer over the bottleneck tokens, and of its feed-forward.
     first_width, halvings
         Channels of the first level, and how often the encoder halves the genes.
-    cells, first_cells
-        Cells that are read together, and in all steps but the last sixth.
+    cells
+        Cells that are read together.
     sequences
         Windows of so many cells in each step.
-    norm, encoding
+    norm, encoding, surroundings
         See :class:`napari_scfm.models.sct.config.SCTConfig`.
     masking
         "stratified" (paper): zeros are hidden with chance ``hide_zeros``, expressed
@@ -48,9 +48,6 @@ class SCTSettings(TrainSettings):
         that chances are those of any hidden entry; False: each hidden entry counts
         alike (paper), and a partly hidden cell is told to express most of what it
         hides.
-    norm_pace
-        Learning rate of the gene norms, in units of that of the rest: they alone
-        know which gene is which.
     scored
         Windows of a held-out FOV that are scored after each epoch.
     """
@@ -66,10 +63,10 @@ class SCTSettings(TrainSettings):
     first_width: int = 32
     halvings: int = 5
     cells: int = 50
-    first_cells: int = 8
     sequences: int = 1
     norm: str = "shared"
     encoding: str = "paper"
+    surroundings: tuple[float, ...] = (1.0, 50.0)
     masking: str = "stratified"
     hide_zeros: float = 0.01
     hide_expressed: float = 0.15
@@ -78,7 +75,6 @@ class SCTSettings(TrainSettings):
     more_entries: float = 0.2
     more_genes: float = 0.25
     even: bool = True
-    norm_pace: float = 3.0
     scored: int = 8
 
     def __post_init__(self) -> None:
@@ -101,7 +97,7 @@ class SCTSettings(TrainSettings):
             problems.append("nothing is hidden of zeros or of what is expressed")
         problems += [
             f"{name} is {getattr(self, name)}, not at least 1"
-            for name in ("cells", "first_cells", "sequences", "scored")
+            for name in ("cells", "sequences", "scored")
             if getattr(self, name) < 1
         ]
         if problems:

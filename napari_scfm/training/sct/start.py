@@ -40,6 +40,9 @@ _QUIET = 0.1
 """What the last decoder block's weights start with, in units of the usual spread."""
 _CODE = 0.5
 """Spread of the random numbers by which a new network knows its positions."""
+_FAINT = 0.2
+"""How loud the encoder's norms say which gene is which, beside what a cell expresses:
+loud ones drown the cells, and the bottleneck then holds nothing of them."""
 
 
 def learns_as_sct(model: str | Path | CellModel) -> bool:
@@ -116,6 +119,7 @@ def panel_config(
         positions=padded(len(ids), settings.halvings),
         num_cells=settings.cells,
         coordinate_encoding=settings.encoding,
+        surroundings=settings.surroundings,
         norm=settings.norm,
         measured=tuple(ids[at] for at in order),
         symbols=tuple(symbols[at] for at in order),
@@ -188,8 +192,8 @@ def _tell_genes(network: SCTNetwork, chances: np.ndarray) -> None:
 
     Only the norms know which position is which gene. Their offsets start as the
     standardised log odds of the gene (its mean over a position's genes at coarser
-    levels) where the numbers are read, and as random codes between; what the last
-    decoder block computes starts small beside them.
+    levels) where the numbers are read, and as random codes between, both faint in the
+    encoder; what the last decoder block computes starts small beside them.
     """
     odds = np.log((1 - chances[:, 0]) / chances[:, 0])
     known = torch.zeros(network.config.positions)
@@ -198,8 +202,9 @@ def _tell_genes(network: SCTNetwork, chances: np.ndarray) -> None:
     for part in (*network.encoder, *network.decoder):
         assert isinstance(part, EncoderBlock | DecoderBlock)
         upwards = isinstance(part, DecoderBlock)
-        _offset(part.norm1, known, coded=upwards)
-        _offset(part.norm2, known, coded=not upwards)
+        loud = 1.0 if upwards else _FAINT
+        _offset(part.norm1, known * loud, _CODE * loud, coded=upwards)
+        _offset(part.norm2, known * loud, _CODE * loud, coded=not upwards)
     assert isinstance(part, DecoderBlock)
     part.up.weight.mul_(_QUIET)
     if isinstance(part.norm2, GeneNorm):
@@ -212,11 +217,11 @@ def _tell_genes(network: SCTNetwork, chances: np.ndarray) -> None:
     last.weight.mul_(0.3)
 
 
-def _offset(norm: nn.Module, known: Tensor, *, coded: bool) -> None:
+def _offset(norm: nn.Module, known: Tensor, spread: float, *, coded: bool) -> None:
     if not isinstance(norm, GeneNorm):
         return
     own = norm.offset
     if coded:
-        own.normal_(std=_CODE)
+        own.normal_(std=spread)
     else:
         own.copy_(known.view(len(own), -1).mean(dim=1))

@@ -1,4 +1,4 @@
-"""One sct-panel on its way: windows instead of whole FOVs, a pace for gene norms."""
+"""One sct-panel on its way: windows of neighbouring cells instead of whole FOVs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from napari_scfm.models.sct.norms import GeneNorm
 from napari_scfm.training.sct.bags import drawn_window, held_out_windows
 from napari_scfm.training.sct.settings import SCTSettings
 from napari_scfm.training.trainer import Trainer
@@ -15,10 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_scfm.training.batches import TrainingBag
-
-EARLY = 0.85
-"""Share of the steps that read ``first_cells``: most is learned from few neighbouring
-cells as well, at a sixth of the cost, and no weight depends on how many are read."""
 
 
 class SCTTrainer(Trainer):
@@ -29,8 +24,6 @@ class SCTTrainer(Trainer):
         config, settings = self.network.config, self.settings
         assert isinstance(settings, SCTSettings)
         size = min(settings.cells, self.largest or settings.cells)
-        if self.done < EARLY * self.steps:
-            size = min(size, settings.first_cells)
         placed = config.reads_coordinates
         windows = [
             drawn_window(bag, size, config.positions, self.rng, placed=placed)
@@ -61,32 +54,3 @@ class SCTTrainer(Trainer):
         ]
         with torch.no_grad():
             return self.objective.scores(self.average, windows, self.rows, ())
-
-    def _make_optimiser(self) -> torch.optim.AdamW:
-        """AdamW; gene norms learn faster, and no vector decays."""
-        settings = self.settings
-        assert isinstance(settings, SCTSettings)
-        norms = {
-            id(p)
-            for module in self.network.modules()
-            if isinstance(module, GeneNorm)
-            for p in module.parameters()
-        }
-        own = self._trained()
-        rest = [p for p in own if id(p) not in norms]
-        return torch.optim.AdamW(
-            [
-                {
-                    "params": [p for p in rest if p.ndim >= 2],
-                    "weight_decay": settings.weight_decay,
-                },
-                {"params": [p for p in rest if p.ndim < 2], "weight_decay": 0.0},
-                {
-                    "params": [p for p in own if id(p) in norms],
-                    "weight_decay": 0.0,
-                    "pace": settings.norm_pace,
-                },
-            ],
-            lr=settings.learning_rate,
-            betas=(0.9, 0.98),
-        )
