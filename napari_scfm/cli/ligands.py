@@ -232,6 +232,9 @@ def _print(rows: pd.DataFrame, name: str, listed: int) -> None:
         f"{name}: the panel holds {len(real)} of {counted(listed, 'pair')}; the surest:"
     )
     typer.echo(real[PRINTED].head(TOP).to_string(index=False, float_format="%.3g"))
+    if real["p_value"].isna().all():
+        typer.echo(yardstick(rows))
+        return
     sure = int((real["q_value"] <= LEVEL).sum())
     typer.echo(
         f"{yardstick(rows)} {sure} of {len(real)} keep q <= {LEVEL:g} "

@@ -25,7 +25,7 @@ from napari_scfm.analysis.attention.field import (
 )
 from napari_scfm.analysis.attention.local import local_parts
 from napari_scfm.analysis.attention.neighbours import Pairs, pairs_of
-from napari_scfm.analysis.attention.null import stratify
+from napari_scfm.analysis.attention.null import in_even_shares, stratify
 from napari_scfm.analysis.attention.parts import Parts, nothing
 from napari_scfm.analysis.attention.regions import region_p
 from napari_scfm.analysis.attention.whole import commot_parts, mean_parts
@@ -122,6 +122,10 @@ def attention_field(
         strict setting. By default :func:`default_null`. Among all cells, keys are
         exchanged inside the strata.
 
+    Where cells were read in windows and not all pairs were seen, only pairs that were
+    are partners, without neighbours or radius all of these, and "rings" is the only
+    null: what a key that moves would weigh is not known.
+
     Raises
     ------
     ScfmError
@@ -130,6 +134,8 @@ def attention_field(
     xy, labels = _checked(attention, xy, strata, direction, method)
     local = neighbours is not None or radius is not None
     null = _null_of(attention, null, local, labels is not None)
+    if not attention.all_seen:
+        local, attention = True, in_even_shares(attention)
     _fit_together(method, even_keys, local)
     if smoothing_um is not None:
         smoothing = smoothing_um / (cell_spacing(xy) or 1.0)
@@ -221,7 +227,7 @@ def _null_of(
     attention: Attention, null: str | None, local: bool, stratified: bool
 ) -> str:
     if not null:
-        if local:
+        if local or not attention.all_seen:
             return default_null(attention)
         return "strata" if stratified else "bag"
     if not local or null not in NULLS:
@@ -229,6 +235,12 @@ def _null_of(
             f"There is no null {null!r} for attention among "
             f"{'neighbours' if local else 'all cells'}.",
             "Ask for 'rings', 'keys' or 'shift' together with neighbours or radius.",
+        )
+    if null != "rings" and not attention.all_seen:
+        raise ScfmError(
+            "The cells were read in windows, so what a key would weigh elsewhere is "
+            "not known.",
+            "Exchange weights within rings (null='rings').",
         )
     return null
 
@@ -243,7 +255,8 @@ def _fit_together(method: str, even_keys: bool, local: bool) -> None:
         )
     if local:
         raise ScfmError(
-            "COMMOT's vectors are defined for the strongest partners, not neighbours.",
+            "COMMOT's vectors are defined for the strongest partners, not neighbours, "
+            "nor cells that were read in windows.",
             "Leave neighbours and radius out, or ask for method='mean'.",
         )
 
@@ -264,6 +277,7 @@ def _pairs(
         neighbours=neighbours,
         radius=radius,
         alive=(takes, given),
+        seen=turned.seen(),
     )
 
 

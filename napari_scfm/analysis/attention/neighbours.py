@@ -108,6 +108,7 @@ def pairs_of(
     neighbours: int | None = None,
     radius: float | None = None,
     alive: tuple[np.ndarray, np.ndarray] | None = None,
+    seen: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> Pairs:
     """Return each cell's partners among its neighbours.
 
@@ -120,16 +121,41 @@ def pairs_of(
     neighbours
         The nearest so many.
     radius
-        All within this distance, in the unit of the coordinates. One of the two.
+        All within this distance, in the unit of the coordinates. One of the two, or
+        neither where ``seen`` says who the partners are.
     alive
         (n,) whether a cell takes anything, and whether anything is taken from it;
         other cells have no partners, or are none.
+    seen
+        (m,) cells and partners that have a weight, where not all pairs have; others
+        are no partners, for a weight of 0 would tell of the windows and not of cells.
 
     Raises
     ------
     ScfmError
         If not exactly one of the two is given, or it is not above 0.
     """
+    if seen is not None and neighbours is None and radius is None:
+        rows, columns = seen
+    else:
+        rows, columns = _near(xy, homes, neighbours, radius)
+        if seen is not None:
+            kept = np.isin(rows * len(xy) + columns, seen[0] * len(xy) + seen[1])
+            rows, columns = rows[kept], columns[kept]
+    if alive is not None:
+        kept = alive[0][rows] & alive[1][columns]
+        rows, columns = rows[kept], columns[kept]
+    away = xy[columns] - xy[rows]
+    order = np.lexsort((np.square(away).sum(axis=1), rows))
+    rows, columns, away = rows[order], columns[order], away[order]
+    rows, columns = rows.astype(np.int32), columns.astype(np.int32)
+    return Pairs(rows, columns, _rings(rows, len(xy)), away, len(xy))
+
+
+def _near(
+    xy: np.ndarray, homes: np.ndarray, neighbours: int | None, radius: float | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return (m,) cells and partners of the same bag."""
     if (neighbours is None) == (radius is None) or not (neighbours or radius or 0) > 0:
         raise ScfmError(
             "Partners are the nearest cells or those within a distance, not both.",
@@ -143,15 +169,8 @@ def pairs_of(
         else:
             rows, columns = _within(xy[cells], radius)
         found.append(np.stack([cells[rows], cells[columns]]))
-    rows, columns = np.hstack([np.zeros((2, 0), dtype=np.intp), *found])
-    if alive is not None:
-        kept = alive[0][rows] & alive[1][columns]
-        rows, columns = rows[kept], columns[kept]
-    away = xy[columns] - xy[rows]
-    order = np.lexsort((np.square(away).sum(axis=1), rows))
-    rows, columns, away = rows[order], columns[order], away[order]
-    rows, columns = rows.astype(np.int32), columns.astype(np.int32)
-    return Pairs(rows, columns, _rings(rows, len(xy)), away, len(xy))
+    both = np.hstack([np.zeros((2, 0), dtype=np.intp), *found])
+    return both[0], both[1]
 
 
 def _nearest(xy: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:

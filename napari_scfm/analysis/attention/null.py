@@ -177,9 +177,15 @@ def evened(attention: Attention, rounds: int = 3) -> Attention:
     keys are looked at by every cell; where these lie moves all arrows of a field
     the same way, and fakes coherence. What is left is how cells differ in where
     they look.
+
+    Where not all pairs were seen, a key is as popular as even attention would make
+    it: one at the border of the tissue is seen by fewer cells, and making it as
+    popular as the others would turn all arrows there outwards.
     """
-    homes = attention.homes()
-    bags = np.unique(homes, return_inverse=True)[1]
+    bags = np.unique(attention.homes(), return_inverse=True)[1]
+    usual = None
+    if not attention.all_seen:
+        usual = attention.even().apply_transposed(np.ones(attention.n_cells))
     for _ in range(rounds):
         diagonal = attention.diagonal()
         total = attention.row_sums() - diagonal
@@ -187,9 +193,26 @@ def evened(attention: Attention, rounds: int = 3) -> Attention:
         popular = attention.apply_transposed(scale) - diagonal * scale
         alive = popular > 0
         mean = np.bincount(bags, weights=popular) / np.bincount(bags)
-        factor = np.divide(mean[bags], popular, out=np.ones_like(popular), where=alive)
+        even = mean[bags] if usual is None else usual
+        factor = np.divide(even, popular, out=np.ones_like(popular), where=alive)
         attention = attention.with_keys_scaled(factor)
     return attention
+
+
+def in_even_shares(attention: Attention) -> Attention:
+    """Return weights whose mean over the other cells that a cell sees is 1.
+
+    Cells at a border see fewer others, so that even their even weights are larger;
+    seen from the keys, the border would seem to look more. Where all cells see all
+    others the weights stay as they are.
+    """
+    seen = attention.seen()
+    if seen is None:
+        return attention
+    count = np.bincount(seen[0], minlength=attention.n_cells)
+    total = attention.row_sums() - attention.diagonal()
+    factor = np.divide(count, total, out=np.zeros(len(total)), where=total > 0)
+    return attention.transposed().with_keys_scaled(factor).transposed()
 
 
 def stratum_weights(attention: Attention, strata: Strata) -> np.ndarray:

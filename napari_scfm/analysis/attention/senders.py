@@ -30,8 +30,9 @@ def sender_excess(attention: Attention, codes: np.ndarray, count: int) -> np.nda
     Returns
     -------
     numpy.ndarray
-        (n, count); 1 for as much as the kind's number of cells. NaN where a cell has
-        no attention on others, or no other cell of its bag is of the kind.
+        (n, count); 1 for as much as the kind's number of cells, among those that the
+        cell could see. NaN where a cell has no attention on others, or no other cell
+        that it sees is of the kind.
     """
     codes = np.asarray(codes)
     n = attention.n_cells
@@ -41,14 +42,8 @@ def sender_excess(attention: Attention, codes: np.ndarray, count: int) -> np.nda
     own = attention.diagonal()
     weight = attention.apply(of_kind) - own[:, None] * of_kind
     total = attention.row_sums() - own
-    homes = attention.homes()
-    cells = np.zeros((n, count))
-    others = np.zeros(n)
-    for bag in np.unique(homes[homes >= 0]):
-        inside = homes == bag
-        cells[inside] = of_kind[inside].sum(axis=0) - of_kind[inside]
-        others[inside] = inside.sum() - 1
+    share = attention.even().apply(of_kind)
     with np.errstate(divide="ignore", invalid="ignore"):
-        excess = weight / total[:, None] / (cells / others[:, None])
+        excess = weight / total[:, None] / share
     excess[~np.isfinite(excess)] = np.nan
     return np.asarray(excess)

@@ -2,7 +2,9 @@
 
 Decides what a number of the table is compared with: the share of other cells of the
 bag that are of the sender's kind, so that 1 is what attention spread evenly over all
-other cells gives, however many cells of a kind there are. A cell's attention to
+other cells gives, however many cells of a kind there are. Where cells were read in
+windows, other cells are those that were seen; kinds that lie together would else seem
+to attend to one another. A cell's attention to
 itself is left out. It is model attention, not evidence of communication.
 """
 
@@ -77,10 +79,10 @@ def type_table(
             f"names, but there are {len(codes)} codes up to {codes.max(initial=-1)}.",
             "Give every cell the position of its kind among the names.",
         )
-    homes = attention.homes()
-    codes = np.where(homes >= 0, codes, -1)
-    sums, pairs = _sums(attention, codes, count), _pairs(homes, codes, count)
-    share, chance = _rows_to_one(sums), _rows_to_one(pairs)
+    codes = np.where(attention.homes() >= 0, codes, -1)
+    sums, pairs = _sums(attention, codes, count), _pairs(attention, codes, count)
+    even = pairs if attention.all_seen else _sums(attention.even(), codes, count)
+    share, chance = _rows_to_one(sums), _rows_to_one(even)
     cells = np.bincount(codes[codes >= 0], minlength=count)
     receiver, sender = np.repeat(np.arange(count), count), np.tile(range(count), count)
     some = np.asarray(names, dtype=object)
@@ -106,9 +108,15 @@ def _sums(attention: Attention, codes: np.ndarray, count: int) -> np.ndarray:
     return np.asarray(chosen.T @ taken)
 
 
-def _pairs(homes: np.ndarray, codes: np.ndarray, count: int) -> np.ndarray:
-    """Return (count, count) pairs of different cells of one bag."""
-    pairs = np.zeros((count, count))
+def _pairs(attention: Attention, codes: np.ndarray, count: int) -> np.ndarray:
+    """Return (count, count) pairs of different cells that could be seen."""
+    homes, pairs = attention.homes(), np.zeros((count, count))
+    seen = attention.seen()
+    if seen is not None:
+        rows, columns = codes[seen[0]], codes[seen[1]]
+        typed = (rows >= 0) & (columns >= 0)
+        np.add.at(pairs, (rows[typed], columns[typed]), 1)
+        return pairs
     for home in np.unique(homes[codes >= 0]):
         here = np.bincount(codes[(homes == home) & (codes >= 0)], minlength=count)
         pairs += np.outer(here, here) - np.diag(here)

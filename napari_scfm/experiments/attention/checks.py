@@ -45,7 +45,6 @@ from napari_scfm.experiments.attention.verdicts import (
     sentence,
     warns,
 )
-from napari_scfm.models.attention import Attention, Block
 from napari_scfm.models.base import CellModel
 from napari_scfm.models.hub import load_model
 from napari_scfm.progress import report
@@ -59,6 +58,7 @@ if TYPE_CHECKING:
 
     from napari_scfm.analysis.attention.attention_field import AttentionField
     from napari_scfm.masks.mask import Mask
+    from napari_scfm.models.attention import Attention
     from napari_scfm.progress import ProgressCallback
 
 SEEDS = 3
@@ -263,11 +263,7 @@ def _exchanged(case: _Case, rounds: int) -> Outcome:
 
 
 def _uniform(case: _Case) -> Outcome:
-    blocks = [
-        Block(b.cells, query=np.ones((len(b.cells), 1)), key=np.ones((len(b.cells), 1)))
-        for b in case.attention.blocks
-    ]
-    field = case.drawn(Attention(blocks, case.attention.n_cells))
+    field = case.drawn(case.attention.even())
     case.tick("uniform attention")
     found = _cosine(case.field.vectors, field.vectors)
     return Outcome(UNIFORM, found, found, found, field.p_value)

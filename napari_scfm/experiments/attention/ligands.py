@@ -46,6 +46,10 @@ if TYPE_CHECKING:
 
 NULL: Final[Null] = "shift"
 LEVEL: Final = 0.05
+UNTESTED: Final = (
+    "Chance is not known: the model read the cells in windows, so keys cannot change "
+    "places."
+)
 _NULL_WORDS: Final = {
     "shift": "shifts of the map of keys inside cell types",
     "keys": "exchanges of keys between cells of a kind",
@@ -83,6 +87,8 @@ class LigandReceptor:
         correlation, or without permutations.
     permutations, null
         B, and what was exchanged.
+    untested
+        Why nothing was exchanged though it was asked for.
     """
 
     ligand: str
@@ -99,6 +105,7 @@ class LigandReceptor:
     p_value: float
     permutations: int
     null: Null
+    untested: str = ""
 
     @property
     def n_pairs(self) -> int:
@@ -123,7 +130,7 @@ class LigandReceptor:
             f"{self.spearman:+.3f} over {self.n_pairs:,} pairs of neighbours"
         )
         if np.isnan(self.p_value):
-            return text + "."
+            return f"{text}. {self.untested}".strip()
         return (
             f"{text}, {self.expected:+.3f} by chance (p = {self.p_value:.2g}, "
             f"{self.permutations} {_NULL_WORDS[self.null]})."
@@ -202,7 +209,8 @@ def ligand_receptor(
     held = np.stack([levels.of(found[name]) for name in (ligand, receptor)], axis=1)
     product = held[pairs.senders, 0] * held[pairs.receivers, 1]
     rest = near.residual()
-    made = correlate(near, [product], rest, null, permutations, seed, progress)
+    drawn = permutations if attention.all_seen else 0
+    made = correlate(near, [product], rest, null, drawn, seed, progress)
     names = table.var_names
     return LigandReceptor(
         ligand=ligand,
@@ -217,8 +225,9 @@ def ligand_receptor(
         spearman=float(made.observed[0]),
         expected=float(made.expected[0]),
         p_value=float(made.p_value[0]),
-        permutations=permutations,
+        permutations=drawn,
         null=null,
+        untested=UNTESTED if drawn < permutations else "",
     )
 
 
@@ -253,6 +262,8 @@ def rank_pairs(
         pairs: what any two such genes show. A model knows cells finer than by type,
         and follows genes that mark them whether or not they bind.
 
+    Where the cells were read in windows nothing is exchanged, and p is NaN.
+
     Returns
     -------
     DataFrame, the surest pair first, decoys last: ligand, receptor, ligand_genes,
@@ -282,9 +293,8 @@ def rank_pairs(
     near = _near(table, attention, neighbours, radius, strata)
     levels, places = Levels(table), near.near
     products = (_product(levels, found[a], found[b], places) for a, b in held)
-    made = correlate(
-        near, products, near.residual(), null, permutations, seed, progress
-    )
+    drawn = permutations if attention.all_seen else 0
+    made = correlate(near, products, near.residual(), null, drawn, seed, progress)
     frame = pd.DataFrame(held, columns=["ligand", "receptor"])
     names = table.var_names
     for side, place in (("ligand_genes", 0), ("receptor_genes", 1)):
@@ -297,7 +307,7 @@ def rank_pairs(
     frame["n_pairs"] = len(places)
     frame["n_both"], frame["mean_product"] = made.n_both, made.mean
     frame["decoy"] = np.arange(len(held)) >= listed
-    sure = -frame["z"].abs().fillna(0)
+    sure = -frame["z"].fillna(frame["spearman"]).abs().fillna(0)
     order = np.lexsort((sure, frame["p_value"].fillna(2), frame["decoy"]))
     return frame.iloc[order].reset_index(drop=True)
 
@@ -310,6 +320,8 @@ def yardstick(rows: pd.DataFrame) -> str:
     rows
         From :func:`rank_pairs`.
     """
+    if rows["p_value"].isna().all():
+        return UNTESTED
     listed, decoys = rows[~rows["decoy"]], rows[rows["decoy"]]
     text = f"{_beyond(listed)} go with the attention beyond chance (p <= {LEVEL:g})"
     if not len(decoys):
@@ -367,7 +379,7 @@ def _near(
             "The table has no positions.", f"Put um into obsm[{keys.SPATIAL!r}]."
         )
     xy = np.asarray(table.obsm[keys.SPATIAL], dtype=np.float64)[:, :2]
-    near = near_pairs(xy, attention.homes(), neighbours, radius)
+    near = near_pairs(xy, attention.homes(), neighbours, radius, attention.seen())
     return NearAttention(attention, near, xy, labels)
 
 

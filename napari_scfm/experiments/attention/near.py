@@ -83,6 +83,7 @@ def near_pairs(
     homes: np.ndarray,
     neighbours: int | None = NEIGHBOURS,
     radius: float | None = None,
+    seen: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> NearPairs:
     """Return every cell's nearest cells of its bag.
 
@@ -96,6 +97,8 @@ def near_pairs(
         How many of the nearest cells; fewer where the bag holds fewer.
     radius
         All cells within this many um instead.
+    seen
+        Only pairs that have a weight, see :meth:`.Attention.seen`; None for all.
 
     Raises
     ------
@@ -116,7 +119,7 @@ def near_pairs(
             "Ask for one neighbour or more, or for a radius above 0 um.",
         )
     count = None if radius is not None else neighbours
-    pairs = pairs_of(xy, homes, neighbours=count, radius=radius)
+    pairs = pairs_of(xy, homes, neighbours=count, radius=radius, seen=seen)
     if not len(pairs.rows):
         raise ScfmError(
             "No cell has a neighbour.", "Ask for a larger radius, or another FOV."

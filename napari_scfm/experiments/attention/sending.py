@@ -67,7 +67,9 @@ def _near(
     xy: np.ndarray,
 ) -> np.ndarray:
     """Return (n, count) the same among near cells only; NaN where there are none."""
-    near = near_pairs(xy, attention.homes(), asked.neighbours, asked.radius)
+    near = near_pairs(
+        xy, attention.homes(), asked.neighbours, asked.radius, attention.seen()
+    )
     weights = attention.pairs(near.receivers, near.senders)
     usual = near.sent(weights)[near.senders]
     weights = np.divide(weights, usual, out=np.zeros_like(weights), where=usual > 0)

@@ -65,6 +65,32 @@ class Attention:
         """Whether every bag's weights are a product of factors, never formed."""
         return all(block.has_factors for block in self.blocks)
 
+    @property
+    def all_seen(self) -> bool:
+        """Whether every cell of a bag could take from every other.
+
+        Not so where cells were read in windows: pairs that share none have no weight,
+        and what is said of weights goes for the pairs that were seen.
+        """
+        return all(block.all_seen for block in self.blocks)
+
+    def seen(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Return (m,) receivers and senders of the pairs of cells that have a weight.
+
+        None where all cells of every bag have.
+        """
+        if self.all_seen:
+            return None
+        none = np.zeros(0, dtype=np.intp)
+        found = [(block.cells, *block.seen()) for block in self.blocks]
+        rows = np.concatenate([none, *(cells[rows] for cells, rows, _ in found)])
+        columns = np.concatenate([none, *(cells[cols] for cells, _, cols in found)])
+        return rows, columns
+
+    def even(self) -> Attention:
+        """Return attention that is even over all other cells that could be seen."""
+        return self._each(lambda block: block.even())
+
     def transposed(self) -> Attention:
         """Return ``A.T``: rows are senders."""
         return self._each(lambda block: block.transposed())

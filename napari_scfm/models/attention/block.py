@@ -27,7 +27,8 @@ class Block:
     query, key
         (n, d) factors with ``A = query @ key.T``; or None with ``matrix``.
     matrix
-        (n, n) explicit weights, dense or sparse.
+        (n, n) explicit weights, dense or sparse. What a sparse matrix does not store
+        was never seen: it weighs nothing, which says nothing of the pair.
     own
         (n,) added to the diagonal of a product of factors; None adds nothing.
     """
@@ -42,6 +43,39 @@ class Block:
     def has_factors(self) -> bool:
         """Whether the weights are a product of factors."""
         return self.matrix is None
+
+    @property
+    def all_seen(self) -> bool:
+        """Whether every cell could take from every other."""
+        matrix = self.matrix
+        if matrix is None or isinstance(matrix, np.ndarray):
+            return True
+        return bool(matrix.nnz == len(self.cells) ** 2)
+
+    def seen(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return (m,) rows and columns of the pairs of two cells that have a weight."""
+        if self.matrix is None or isinstance(self.matrix, np.ndarray):
+            rows, columns = np.nonzero(~np.eye(len(self.cells), dtype=bool))
+        else:
+            entries = self.matrix.tocoo()
+            rows, columns = entries.row, entries.col
+        others = rows != columns
+        return rows[others], columns[others]
+
+    def even(self) -> Block:
+        """Return weights that are even over the other cells that were seen.
+
+        Rows sum to 1; what a cell takes from itself is 0.
+        """
+        n = len(self.cells)
+        if self.all_seen:
+            share = np.full((n, 1), 1 / max(n - 1, 1))
+            one = np.ones((n, 1))
+            return Block(self.cells, query=share, key=one, own=-share[:, 0])
+        rows, columns = self.seen()
+        share = 1 / np.bincount(rows, minlength=n)[rows]
+        matrix = sparse.csr_array((share, (rows, columns)), shape=(n, n))
+        return Block(self.cells, matrix=matrix)
 
     def factors(self) -> tuple[np.ndarray, np.ndarray]:
         """Return query and key, (n, d) each."""

@@ -3,8 +3,9 @@
 Rotary positions make attention hang on how far two cells stand apart in the sequence,
 whatever they express. Averaging over random orders takes that out as noise; what the
 distance alone explains can be subtracted too. Each order is read in another tiling of
-the field, so that the borders of tiles, across which no cell sees another, leave no
-pattern of their own.
+the field, so that more pairs of near cells are seen. Centred windows are read in
+random orders too: nearest first, the distance in the sequence would be the distance in
+the tissue, and weights would hang on it. What is not stored was never seen.
 """
 
 from __future__ import annotations
@@ -17,8 +18,11 @@ from scipy import sparse
 from napari_scfm.models.attention import Attention
 from napari_scfm.models.attention.block import Block
 from napari_scfm.models.attention.layers import rolled
+from napari_scfm.models.sct.levelling import levelled
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
 
     from napari_scfm.models.attention.asked import Asked
@@ -60,14 +64,13 @@ def attended(
         reading,
         [window for number in range(orders) for window in reading.windows(number)],
         act,
-        as_given=reading.options.windows == "centred" and orders == 1,
         progress=progress,
         message="Attention",
     )
     weights = [(window, _one(layers, asked.rollout)) for _, window, layers in found]
     if reading.options.without_sequence:
         weights = without_sequence(weights)
-    return _gathered(reading, weights)
+    return gathered(reading.table.n_obs, reading.fields(), weights)
 
 
 def _one(layers: np.ndarray, rollout: bool) -> np.ndarray:
@@ -120,32 +123,79 @@ def _by_distance(mean: np.ndarray) -> np.ndarray:
     return out
 
 
-def _gathered(reading: Reading, found: Found) -> Attention:
+def gathered(n: int, fields: Sequence[np.ndarray], found: Found) -> Attention:
     """Return windows' weights as one attention, a block for each field.
 
     A pair's weight is its mean over the windows in which both occur, so that near
-    cells, which share more windows than far ones, do not weigh more for that; rows are
-    then made to sum to 1.
+    cells, which share more windows than far ones, do not weigh more for that; in each
+    window it is told apart from how much the key is looked at there, for which the
+    key's mean over all windows is put. Rows are then made to sum to 1.
+
+    Parameters
+    ----------
+    n
+        Cells of the table.
+    fields
+        The cells of each field that are read.
+    found
+        Windows, and their (k, k) weights.
     """
-    n = reading.table.n_obs
     if not found:
         return Attention([], n)
     rows, columns, weights = [], [], []
+    own, popular, times, kept_times = np.zeros((4, n))
     for window, one in found:
-        kept = window.cells[window.kept]
-        rows.append(np.repeat(kept, len(window.cells)))
-        columns.append(np.tile(window.cells, len(kept)))
-        weights.append(one[window.kept].ravel().astype(np.float64))
+        cells, taken = window.cells, levelled(one)
+        popular[cells] += np.log(taken.popularity)
+        times[cells] += 1
+        own[cells[window.kept]] += taken.own[window.kept]
+        kept_times[cells[window.kept]] += 1
+        row, column = np.nonzero(window.kept[:, None] & ~np.eye(len(cells), dtype=bool))
+        rows.append(cells[row])
+        columns.append(cells[column])
+        weights.append(taken.weights[row, column])
     pairs = (np.concatenate(rows), np.concatenate(columns))
-    values = np.concatenate(weights)
-    total = sparse.coo_array((values, pairs), shape=(n, n)).tocsr()
-    number = sparse.coo_array((np.ones(len(values)), pairs), shape=(n, n)).tocsr()
-    total.data /= number.data
-    sums = np.asarray(total.sum(axis=1)).ravel()
-    scale = np.divide(1.0, sums, out=np.zeros(n), where=sums > 0)
-    total.data *= np.repeat(scale, np.diff(total.indptr))
+    mean = _mean_of_pairs(np.concatenate(weights), pairs, n)
+    mean.data *= np.exp(popular / np.maximum(times, 1))[mean.indices]
+    own /= np.maximum(kept_times, 1)
+    total = _with_own(mean, own, kept_times > 0)
     blocks = [
         Block(cells, matrix=sparse.csr_array(total[cells][:, cells]))
-        for cells in reading.fields()
+        for cells in fields
     ]
     return Attention(blocks, n)
+
+
+def _mean_of_pairs(
+    weights: np.ndarray, pairs: tuple[np.ndarray, np.ndarray], n: int
+) -> sparse.csr_array:
+    """Return (n, n) means of what is known of each pair."""
+    total = sparse.csr_array(sparse.coo_array((weights, pairs), shape=(n, n)))
+    one = np.ones(len(weights))
+    number = sparse.csr_array(sparse.coo_array((one, pairs), shape=(n, n)))
+    total.data /= number.data
+    return total
+
+
+def _with_own(
+    others: sparse.csr_array, own: np.ndarray, read: np.ndarray
+) -> sparse.csr_array:
+    """Return rows that sum to 1: what cells take from themselves, the rest of others.
+
+    Parameters
+    ----------
+    others
+        (n, n) weights on other cells, in any unit.
+    own
+        (n,) what a cell takes from itself.
+    read
+        (n,) bool: cells that were read.
+    """
+    sums = np.asarray(others.sum(axis=1)).ravel()
+    alone = read & ~(sums > 0)
+    own = np.where(alone, 1.0, own)
+    scale = np.divide(1 - own, sums, out=np.zeros(len(own)), where=sums > 0)
+    others.data *= np.repeat(scale, np.diff(others.indptr))
+    cells = np.flatnonzero(read)
+    itself = sparse.coo_array((own[cells], (cells, cells)), shape=others.shape)
+    return sparse.csr_array(others + itself.tocsr())

@@ -49,10 +49,10 @@ _CHEAP = 20_000_000
 """Weights up to which reading every window eight times is no matter on a CPU."""
 
 LOCAL = (
-    "Cells that are never read together weigh 0, and all cells of a window change one "
-    "another's weights: arrows follow the windows in part. Draw and test them among "
-    "the nearest cells only (30 is usual), and take small p-values with care: an "
-    "untrained network on shuffled cells reached p = 0.01 as well."
+    "Cells that were never read together have no weight: streams are drawn and tested "
+    "among those that were, and weights within rings of like distance change places. "
+    "Ask for the nearest cells (30 is usual); among all, a flow as long as a window is "
+    "taken for a slope of the window."
 )
 
 
@@ -239,9 +239,10 @@ class SCT(CellModel):
 
         The mean over a cell's tokens of the sum over another's, averaged over the
         windows in which both occur, see
-        :attr:`.options.SCTOptions.attention_orders`; rows sum to 1. Pairs that share
-        no window weigh 0, which says nothing of them: compare weights, and test
-        fields of them, among near cells only (``neighbours=30``).
+        :attr:`.options.SCTOptions.attention_orders`; how much a cell is looked at is
+        its mean over all windows (:mod:`.levelling`); rows sum to 1. Pairs that share
+        no window are not stored, which says nothing of them: compare weights, and
+        test fields of them, among near cells (``neighbours=30``).
 
         Parameters
         ----------

@@ -170,8 +170,8 @@ class Found:
         """Return what the cells at (n, 2) positions give to each other."""
         if not self.among:
             return Shares(self.attention)
-        homes = self.attention.homes()
-        near = near_pairs(xy, homes, self.neighbours, self.radius)
+        homes, seen = self.attention.homes(), self.attention.seen()
+        near = near_pairs(xy, homes, self.neighbours, self.radius, seen)
         return Shares(self.attention, near)
 
 

@@ -178,9 +178,12 @@ class LigandSection(Section):
         listed = made[~made["decoy"]]
         sure = int((listed["q_value"] <= 0.05).sum())
         pairs = counted(len(listed), "pair")
+        beyond = f"; {sure} beyond chance at a false discovery rate of 5%"
+        if listed["p_value"].isna().all():
+            beyond = ""
         self.found.setText(
-            f"{pairs} of {source} on this panel; {sure} beyond chance at a false "
-            f"discovery rate of 5%. {yardstick(made)} Click one to draw it."
+            f"{pairs} of {source} on this panel{beyond}. {yardstick(made)} Click one "
+            "to draw it."
         )
         self.table.show_pairs(listed)
         for part in (self.found, self.table, self.save):
