@@ -15,6 +15,11 @@ says; every key is also more or less popular with everybody (log-normal, sd .25)
     matrix           (no factors, so "rings" only) independent weights
     matrix, hubs     the same, one cell in twenty is very popular with everybody
     matrix, planted  independent weights times 1 + .3 cos(angle to the right)
+    windows          ("rings" only) read in tiles of 50 cells, eight times over: every
+                     cell is looked at more or less, in each tile anew, and rows of a
+                     tile sum to 1
+    windows, smooth  the same, and smooth queries and keys that are unrelated
+    windows, planted the same as "windows", times 1 + .1 cos(angle to the right)
 
 In all but the planted ones a share above .05 is an error of that size. Printed for each
 null: share of fields whose joint p is at most .05, share of fields with any node that
@@ -37,6 +42,8 @@ import numpy as np
 from napari_scfm.analysis.attention.attention_field import NULLS, attention_field
 from napari_scfm.analysis.attention.neighbours import pairs_of
 from napari_scfm.models.attention import Attention, Block
+from napari_scfm.models.sct.attending import gathered
+from napari_scfm.models.sct.bags import tiles
 
 SIDE, SCALE, WIDTH, WAVES, TYPES, AMOUNT = 1000.0, 150.0, 6, 60, 5, 0.15
 NEAR, SMOOTHING, PERMUTATIONS = 30, 3.0, 59
@@ -45,6 +52,9 @@ FACTORS = (
     "domains, smooth", "planted", "planted, smooth",
 )  # fmt: skip
 MATRICES = ("matrix", "matrix, hubs", "matrix, planted")
+WINDOWS = ("windows", "windows, smooth", "windows, planted")
+KINDS = (*FACTORS, *MATRICES, *WINDOWS)
+WINDOW, TILINGS, NOISE = 50, 8, 0.25
 
 
 def smooth(xy: np.ndarray, width: int, rng: np.random.Generator) -> np.ndarray:
@@ -91,6 +101,8 @@ def simulated(kind: str, n: int, seed: int) -> tuple[Attention, np.ndarray, np.n
     """Return attention, positions and types of one field."""
     rng = np.random.default_rng(seed)
     xy = rng.random((n, 2)) * SIDE
+    if kind in WINDOWS:
+        return windows(kind, xy, rng), xy, np.zeros(n, dtype=int)
     if kind in MATRICES:
         return matrix(kind, xy, rng), xy, np.zeros(n, dtype=int)
     query, key, types = factors(kind, xy, rng)
@@ -115,6 +127,25 @@ def matrix(kind: str, xy: np.ndarray, rng: np.random.Generator) -> Attention:
         length = np.linalg.norm(pairs.away, axis=1)
         weights[pairs.rows, pairs.columns] *= 1 + 0.3 * pairs.away[:, 0] / length
     return Attention.from_matrix(weights)
+
+
+def windows(kind: str, xy: np.ndarray, rng: np.random.Generator) -> Attention:
+    """Return weights read in tiles, gathered as those of sCT are."""
+    n, found = len(xy), []
+    popular = NOISE * rng.normal(size=n)
+    like = "smooth both" if kind.endswith("smooth") else "independent"
+    query, key, _ = factors(like, xy, rng)
+    for _ in range(TILINGS):
+        for window in tiles(np.arange(n), xy, WINDOW, rng):
+            cells = window.cells
+            score = AMOUNT * query[cells] @ key[cells].T + popular[cells]
+            weights = np.exp(score + NOISE * rng.normal(size=len(cells)))
+            if kind.endswith("planted"):
+                away = xy[cells] - xy[cells][:, None]
+                length = np.linalg.norm(away, axis=2) + np.eye(len(cells))
+                weights *= 1 + 0.1 * away[..., 0] / length
+            found.append((window, weights / weights.sum(axis=1, keepdims=True)))
+    return gathered(n, [np.arange(n)], found)
 
 
 def report(kind: str, fields: int, n: int) -> None:
@@ -143,11 +174,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="False alarms and power of the nulls.")
     parser.add_argument("--fields", type=int, default=60)
     parser.add_argument("--cells", type=int, default=600)
-    parser.add_argument("--only", choices=(*FACTORS, *MATRICES))
+    parser.add_argument("--only", choices=KINDS)
     asked = parser.parse_args()
     print(f"{asked.fields} fields of {asked.cells} cells, B = {PERMUTATIONS}")
     print(f"{'':16s} {'null':6s} {'joint':>6} {'node':>6} {'tissue':>7} {'degrees':>8}")
-    for kind in (asked.only,) if asked.only else (*FACTORS, *MATRICES):
+    for kind in (asked.only,) if asked.only else KINDS:
         report(kind, asked.fields, asked.cells)
 
 

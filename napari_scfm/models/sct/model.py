@@ -50,9 +50,9 @@ _CHEAP = 20_000_000
 
 LOCAL = (
     "Cells that were never read together have no weight: streams are drawn and tested "
-    "among those that were, and weights within rings of like distance change places. "
-    "Ask for the nearest cells (30 is usual); among all, a flow as long as a window is "
-    "taken for a slope of the window."
+    "among those that were, and weights within rings of like distance change places, "
+    "which is beaten too easily where neighbours are alike. Ask for the nearest cells "
+    "(30 is usual): among all, a flow as long as a window is taken for its slope."
 )
 
 
