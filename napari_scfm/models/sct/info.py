@@ -22,6 +22,7 @@ CITATION = (
     "InstaDeep, sCellTransformer (sCT), "
     "github.com/instadeepai/nucleotide-transformer, hub InstaDeepAI/sCellTransformer"
 )
+_TOLD = "; hidden genes are told how the cells around express them (not in the paper)"
 
 
 def licence_of(config: SCTConfig) -> str:
@@ -67,7 +68,8 @@ def model_info(
         name=config.name or name,
         description=f"{kind}: {counted(config.num_layers, 'layer')} x "
         f"{config.embed_dim}, {config.num_cells} cells at a time, "
-        + (f"{len(genes):,} genes" if genes else "which genes is not known yet"),
+        + (f"{len(genes):,} genes" if genes else "which genes is not known yet")
+        + (_TOLD if config.surroundings else ""),
         genes=genes,
         species=species,
         capabilities=frozenset({"embed", "impute", "attend"} if genes else ()),
