@@ -39,6 +39,7 @@ TASKS = ("15% of entries", "10 of 50 cells")
 PAPER = {"whole_cells": 0.0, "more_entries": 0.0, "more_genes": 0.0, "even": False}
 VARIANTS: dict[str, dict[str, Any]] = {
     "base: shared norm, 50 cells, stratified and whole cells": {},
+    "nothing of the surroundings (released network)": {"surroundings": ()},
     "plain layer norm": {"norm": "plain"},
     "10 cells at a time": {"cells": 10, "sequences": 5},
     "1 cell at a time": {"cells": 1, "sequences": 50},
@@ -62,7 +63,7 @@ def main() -> None:
     tested = (whole.obs[keys.FOV] == asked.fov).to_numpy()
     table = neighbourhoods(whole[tested].copy(), 20, 0)
     masks = protocols(table, whole[~tested], 0)
-    base = SCTSettings(first_cells=50, draws=16, scored=2, patience=99, more_genes=0.0)
+    base = SCTSettings(draws=16, more_genes=0.0)
     print(f"{date.today()}, {asked.slide} {asked.fov}, {asked.epochs} epochs")
     head = "cross-entropy | MCC all | MCC expr. | known"
     print(
@@ -73,8 +74,7 @@ def main() -> None:
         start = time.process_time()
         model = scfm.train(
             "sct-panel",
-            whole,
-            validation=[asked.fov],
+            whole[~tested].copy(),
             epochs=asked.epochs,
             seed=asked.seed,
             settings=replace(base, **VARIANTS[name]),
