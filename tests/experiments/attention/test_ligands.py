@@ -6,6 +6,7 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 from scipy.stats import false_discovery_control, spearmanr
 
 from napari_scfm import Cancelled, ligand_receptor
@@ -262,3 +263,20 @@ def test_adjusted_p_values_leave_out_what_has_none():
     known = ~np.isnan(p)
     np.testing.assert_allclose(adjusted(p)[known], false_discovery_control(p[known]))
     assert np.isnan(adjusted(p)[1])
+
+
+def test_cells_that_were_read_in_windows_have_a_correlation_and_no_p():
+    table = tissue(120)
+    cells = np.arange(120)
+    together = np.abs(cells - cells[:, None]) < 30
+    weights = np.where(together, following(table).dense(), 0)
+    attention = Attention.from_matrix(sparse.csr_array(weights))
+    found = ligand_receptor(table, attention, "CXCL12", "CXCR4")
+    assert together[found.pairs.receivers, found.pairs.senders].all()
+    assert found.spearman > 0.2
+    assert np.isnan(found.p_value)
+    assert "Chance is not known" in found.sentence
+    rows = rank_pairs(table, attention, [("VCAM1", "ITGB1"), ("CXCL12", "CXCR4")])
+    assert rows["p_value"].isna().all()
+    assert rows["ligand"].tolist() == ["CXCL12", "VCAM1"]
+    assert yardstick(rows) in found.sentence
