@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from napari_scfm.models.sct import kept, licence
 from napari_scfm.models.sct.config import SCTConfig
@@ -17,10 +18,14 @@ from napari_scfm.models.sct.info import (
     sized,
 )
 
+if TYPE_CHECKING:
+    from napari_scfm.models.base import CellModel
+
 NAME = kept.NAME
 UNKNOWN = (
     "<b>sct</b> · sCellTransformer, a model that reads 50 cells gene by gene. Its "
-    "weights are not part of this program: download <i>jax_params/params.joblib</i>, "
+    "weights are not part of this program and not for commercial use (CC BY-NC-SA "
+    "4.0): download <i>jax_params/params.joblib</i>, "
     "its <i>config.json</i> and the two gene maps from the hub page "
     "InstaDeepAI/sCellTransformer, then choose their folder."
 )
@@ -87,6 +92,20 @@ def offer(weights: Path, device: str) -> Offer:
     ]
     text = f"<p>{'<br>'.join(lines)}</p><p>{escape(notice)}</p>"
     return Offer(files.weights, text, accepted)
+
+
+def cost_line(model: CellModel | None) -> str:
+    """Return what reading cells with an sCT network costs here; "" of other models.
+
+    The first call tries how fast the device is, in a fraction of a second: make it off
+    the window's thread, where the model is loaded or trained.
+    """
+    from napari_scfm.models.sct.cost import estimate
+
+    config = getattr(model, "config", None)
+    if not isinstance(config, SCTConfig):
+        return ""
+    return estimate(config, str(getattr(model, "device", "auto"))).sentence()
 
 
 def agree(weights: Path) -> None:

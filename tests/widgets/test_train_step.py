@@ -88,7 +88,7 @@ def test_a_model_is_trained_chosen_and_saved(
 
 
 def test_an_sct_panel_is_trained_here_too(
-    step, session, workbench, finish, monkeypatch
+    step, session, workbench, finish, monkeypatch, tmp_path
 ):
     tiny = SCTSettings(
         width=32,
@@ -107,8 +107,33 @@ def test_an_sct_panel_is_trained_here_too(
     assert session.model.info.name == "trained-sct"
     assert "Hide cells in step 4" in session.message.text
     card = workbench.model.card.text()
-    assert "guess hidden cells from their neighbours" in card
+    assert "guess hidden cells (sCT)" in card
+    assert "predicted, in less than 0.1 GB" in card
     assert set(step.curve.curve.held_out) == {1, 2}
+
+    step.form.start.setCurrentIndex(1)
+    choose(step, "impute")
+    press(step.train)
+    assert "trained-sct is an sCT network" in session.message.text
+
+    # in a folder it is a model like others: listed, loaded again, nothing to agree to
+    folder = tmp_path / "own"
+    step.save_as(folder)
+    finish()
+    assert workbench.model.names.findText("trained-sct") == -1
+    workbench.model.load_name("cellplm-mini")
+    finish()
+    choose(step, "sct")
+    press(step.train)
+    assert "cellplm-mini is no sCT network" in session.message.text
+    workbench.model.names.setCurrentText("own")
+    workbench.model.load_chosen()
+    finish()
+    assert session.model.info.name == "own"
+    workbench.model.offer.chosen(folder)
+    finish()
+    assert session.model.info.name == "own"
+    assert not workbench.model.offer.isVisible()
 
 
 def test_the_window_asks_for_the_settings_of_the_family():
@@ -284,6 +309,14 @@ def test_what_is_held_out_follows_the_picture_until_it_is_chosen(step, session, 
     item.setCheckState(Qt.CheckState.Checked)
     show_fov(viewer, "F003")
     assert step.form.ticked() == ["F001", "F002"]
+
+
+def test_what_is_held_out_is_in_sight(step):
+    form = step.form
+    form.offer_fovs([f"F{number:03}" for number in range(1, 31)], ["F020"])
+    QTest.qWait(20)
+    seen = form.held_out.visualItemRect(form.held_out.item(19))
+    assert form.held_out.viewport().rect().contains(seen)
 
 
 def test_one_field_of_view_cannot_be_held_out(step, viewer, slide, session):

@@ -47,8 +47,8 @@ class Estimate:
         """Return the estimate in words."""
         return (
             f"On {self.device} about {_rate(self.cells_embedded)} are embedded and "
-            f"{_rate(self.cells_predicted)} predicted, in about {self.memory:.1f} GB "
-            "of memory (estimated)."
+            f"{_rate(self.cells_predicted)} predicted, in {_much(self.memory)} of "
+            "memory (estimated)."
         )
 
 
@@ -143,3 +143,7 @@ def _rate(cells: float) -> str:
     if cells >= 1:
         return f"{cells:.1f} cells a second"
     return f"{60 * cells:.0f} cells a minute"
+
+
+def _much(memory: float) -> str:
+    return f"about {memory:.1f} GB" if memory >= 0.1 else "less than 0.1 GB"

@@ -90,7 +90,9 @@ def train_panel(
 
     def wrap(network: SCTNetwork, kept: dict[str, Any]) -> SCT:
         name, extra = where.name(PANEL), network.config.extra | kept
-        network.config = replace(network.config, name=name, extra=extra)
+        # without a folder yet, it is called as the folder that it is saved in
+        filed = "" if where.out is None else name
+        network.config = replace(network.config, name=filed, extra=extra)
         info = model_info(network.config, None, name, kept["parameters"])
         return SCT(network, info, device=where.device)
 

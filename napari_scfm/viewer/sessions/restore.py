@@ -21,6 +21,7 @@ from napari_scfm.masks.history import Step
 from napari_scfm.masks.make import positions
 from napari_scfm.progress import Cancelled, report
 from napari_scfm.viewer.examples import Examples
+from napari_scfm.viewer.sct_offer import cost_line
 from napari_scfm.viewer.session import NO_CELLS, Clusters, Session, session_of
 from napari_scfm.viewer.sessions import parts
 from napari_scfm.viewer.sessions.file import (
@@ -305,11 +306,13 @@ def loaded(source: str | Path, device: str) -> CellModel:
     from napari_scfm.models.hub import load_model
 
     try:
-        return load_model(source, device)
+        model = load_model(source, device)
     except ModelError:
         if device == "auto":
             raise
-        return load_model(source)
+        model = load_model(source)
+    cost_line(model)
+    return model
 
 
 def _comparison(record: PartRecord, slide: Slide, path: Path) -> Comparison:

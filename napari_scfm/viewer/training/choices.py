@@ -57,9 +57,10 @@ GOALS: tuple[Goal, ...] = (
     ),
     Goal(
         "sct",
-        "Guess hidden cells from their neighbours (sCT)",
-        "A second kind of model, sCT: reads 50 neighbouring cells at a time and learns "
-        "to guess levels of hidden genes and of whole hidden cells; needs no labels.",
+        "Guess hidden cells (sCT)",
+        "A second kind of model, sct-panel: reads 50 neighbouring cells at a time and "
+        "learns to guess levels of hidden genes and of whole hidden cells; needs no "
+        "labels. A new one knows the genes of this slide.",
     ),
     Goal(
         "impute",
@@ -224,6 +225,8 @@ def begun(work: TrainWork) -> str:
 
 
 def _check_start(session: Session, plan: Plan) -> None:
+    from napari_scfm.training.sct.start import learns_as_sct
+
     if plan.fresh:
         return
     if session.model is None:
@@ -231,11 +234,20 @@ def _check_start(session: Session, plan: Plan) -> None:
             "No model is loaded to go on from.",
             "Load one in step 3, or start from a new model.",
         )
+    name = session.model.info.name
     if session.model.info.parameters == 0:
         raise ModelError(
-            f"{session.model.info.name} has no weights to train; it is fitted anew "
-            "on each table.",
+            f"{name} has no weights to train; it is fitted anew on each table.",
             "Load cellplm-mini in step 3, or start from a new model.",
+        )
+    sct, wanted = learns_as_sct(session.model), plan.objective == "sct"
+    if wanted and not sct:
+        raise ModelError(f"{name} is no sCT network.", "Start from a new model.")
+    if sct and not wanted:
+        title = goal_of("sct").title
+        raise ModelError(
+            f"{name} is an sCT network, which learns only to guess.",
+            f"Choose {title!r}, or start from a new model.",
         )
 
 

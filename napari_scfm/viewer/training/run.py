@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_scfm.errors import ModelError, SpecError
 from napari_scfm.progress import Progress
+from napari_scfm.viewer.tasks import LOADED
 from napari_scfm.viewer.training.choices import TRAINED, goal_of
 from napari_scfm.viewer.training.trained import record_of
 
@@ -160,8 +161,9 @@ def unsaved(session: Session) -> CellModel | None:
 
 
 def forget(session: Session, model: CellModel) -> None:
-    """Take a trained model from the list of this session, for its saved self."""
-    session.parts[TRAINED].pop(model.info.name, None)
+    """Take a trained model from the lists of this session, for its saved self."""
+    for known in (session.parts[TRAINED], session.parts.get(LOADED, {})):
+        known.pop(model.info.name, None)
 
 
 def save(model: CellModel, folder: str | Path, device: str = "auto") -> CellModel:

@@ -66,7 +66,7 @@ def training_lines(model: CellModel | None) -> list[str]:
         else f"weights of epoch {best + 1} of {epochs}"
     )
     lines = [
-        f"Trained to: {titles.get(objective, objective).lower()}.",
+        f"Trained to: {_inside(titles.get(objective, objective))}.",
         f"Learned from {on}, {long}.",
     ]
     if held_out:
@@ -74,6 +74,11 @@ def training_lines(model: CellModel | None) -> list[str]:
     else:
         lines.append("Nothing was held out, so there is no honest score.")
     return lines
+
+
+def _inside(title: str) -> str:
+    """Return a title as it is written inside a sentence."""
+    return title[:1].lower() + title[1:]
 
 
 def _parted(names: Sequence[str]) -> tuple[list[str], list[str]]:

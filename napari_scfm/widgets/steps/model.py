@@ -9,7 +9,8 @@ from qtpy.QtWidgets import QComboBox, QFileDialog
 
 from napari_scfm.errors import ScfmError, named
 from napari_scfm.viewer.known_genes import known_genes
-from napari_scfm.viewer.sct_offer import NAME, released
+from napari_scfm.viewer.sct_offer import NAME, cost_line, released
+from napari_scfm.viewer.tasks import known_models
 from napari_scfm.viewer.training.choices import TRAINED
 from napari_scfm.viewer.training.run import choose
 from napari_scfm.viewer.training.trained import training_lines
@@ -61,20 +62,22 @@ class ModelStep(Step):
         self.names.setCurrentIndex(max(mini, 0))
         self._shipped = self.names.count()
 
-    def _offer_trained(self) -> None:
-        """List what was trained in this session, and choose what is loaded."""
+    def _offer_known(self) -> None:
+        """List what was loaded or trained in this session; choose what is loaded."""
         while self.names.count() > self._shipped:
             self.names.removeItem(self._shipped)
-        self.names.addItems(list(self.session.parts.get(TRAINED, {})))
+        known = known_models(self.session)
+        self.names.addItems([one for one in known if self.names.findText(one) < 0])
         model = self.session.model
-        if model is not None and self.names.findText(model.info.name) >= 0:
+        if model is not None:
             self.names.setCurrentText(model.info.name)
 
     def load_chosen(self) -> None:
         """Load the model that is chosen in the list."""
         name = self.names.currentText()
         if name not in self.session.parts.get(TRAINED, {}):
-            self.load_name(name)
+            listed = self.names.currentIndex() < self._shipped
+            self.load_name(name if listed else known_models(self.session)[name][1])
             return
         choose(self.session, name)
         self.session.say(f"{name}, trained in this session, is chosen.")
@@ -99,7 +102,9 @@ class ModelStep(Step):
         device = self.device.currentData()
 
         def work(_: Any) -> CellModel:
-            return load_model(name, device=device)
+            model = load_model(name, device=device)
+            cost_line(model)
+            return model
 
         def done(model: CellModel) -> None:
             self.session.parts["model source"] = str(name)
@@ -128,7 +133,7 @@ class ModelStep(Step):
 
     def _on_model(self) -> None:
         model, fov = self.session.model, self.session.fov
-        self._offer_trained()
+        self._offer_known()
         self.card.setText(EMPTY if model is None else card(model, fov))
 
 
@@ -140,12 +145,11 @@ def card(model: CellModel, fov: Any) -> str:
     lines += [f"Can {able}."] if able else []
     if info.parameters:
         lines.append(f"{info.parameters:,} parameters")
-        if info.licence:
-            lines[-1] += f" · licence {info.licence}"
+        lines += [f"Licence: {info.licence}."] if info.licence else []
     lines += training_lines(model)
     device = getattr(model, "device", None)
     if device is not None:
-        lines.append(f"Runs on {device}.")
+        lines.append(cost_line(model) or f"Runs on {device}.")
     if fov is not None and info.genes:
         known, unknown = known_genes(model, fov.table)
         text = f"{len(known)} of {fov.table.n_vars} genes of this slide are known to it"

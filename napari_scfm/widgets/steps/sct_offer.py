@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
 from napari_scfm.models.sct import kept
-from napari_scfm.viewer.sct_offer import UNKNOWN, Offer, agree, offer
+from napari_scfm.viewer.sct_offer import UNKNOWN, Offer, agree, offer, released
 from napari_scfm.widgets.step import Context, button, hint, row
 
 if TYPE_CHECKING:
@@ -107,7 +107,14 @@ class SCTOffer(QWidget):
                 "error",
             )
             return
-        self.look(files.weights, "auto")
+        self.context.attempt(self._take, files.weights)
+
+    def _take(self, weights: Path) -> None:
+        """Show what is known of released weights; load others, which ask nothing."""
+        if released(weights) is None:
+            self._load(weights)
+        else:
+            self.look(weights, "auto")
 
     def _ask_genes(self) -> None:
         path, _ = QFileDialog.getOpenFileName(self, "Gene table", filter=_TABLES)

@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QFileDialog, QScrollArea, QWidget
 from superqt.utils import qthrottled
 
 from napari_scfm.errors import counted
+from napari_scfm.viewer.sct_offer import cost_line
 from napari_scfm.viewer.training import choices as training
 from napari_scfm.viewer.training import run as train_run
 from napari_scfm.viewer.training.curve import Curve
@@ -82,7 +83,9 @@ class TrainStep(Step):
         work = training.prepare(self.session, self.form.plan())
 
         def task(progress: Any) -> CellModel:
-            return train_run.train_on(work, progress)
+            model = train_run.train_on(work, progress)
+            cost_line(model)
+            return model
 
         if self.context.jobs.run(TITLE, task, self._done):
             self._mine = True

@@ -215,6 +215,8 @@ class TrainForm(QWidget):
             item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)
             on = Qt.CheckState.Checked if item.text() in names else _OFF
             item.setCheckState(on)
+            if on == Qt.CheckState.Checked:
+                self.held_out.scrollToItem(item)
         self.held_out.blockSignals(False)
 
     def offer_labels(self, columns: Mapping[str, int], why: str = "") -> None:
