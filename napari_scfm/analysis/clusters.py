@@ -3,8 +3,8 @@
 Decides the graph (k nearest in Euclidean distance, weighted as UMAP does, Eqs. 2-4
 of McInnes et al. 2018) and that Leiden (Traag et al. 2019) optimises modularity in
 two iterations, as scanpy does with ``flavor="igraph"``. Cluster 0 is the largest.
-Refuses embeddings that hold NaN. Calls igraph directly, so that clustering does not
-wait for scanpy to be imported.
+Cells without an embedding are in no cluster (:mod:`.present`). Calls igraph directly,
+so that clustering does not wait for scanpy to be imported.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 from scipy import sparse
 
 from napari_scfm.analysis.nearest import nearest
+from napari_scfm.analysis.present import checked, present
 from napari_scfm.errors import MissingExtraError, ScfmError
 from napari_scfm.progress import report
 
@@ -41,7 +42,7 @@ def cluster(
     Parameters
     ----------
     embedding
-        (cells, d), any scale.
+        (cells, d), any scale; a row of NaN where a cell has none.
     resolution
         Higher gives more clusters.
     seed
@@ -52,18 +53,20 @@ def cluster(
     Returns
     -------
     (cells,) int32, 0 = the largest cluster; ties go to the cluster of the first
-    cell. Fewer than three cells are one cluster.
+    cell; -1 = a cell without an embedding. Fewer than three cells are one cluster.
 
     Raises
     ------
     ScfmError
-        If the embedding is not (cells, d) or holds NaN or infinite values, or the
-        resolution is not positive.
+        If the embedding is not (cells, d), no cell has one, or it holds other values
+        that are not finite; or the resolution is not positive.
     MissingExtraError
         If igraph is not installed.
     """
     _check_resolution(resolution)
-    return cluster_graph(neighbour_graph(embedding, neighbours), resolution, seed)
+    some = present(embedding)
+    graph = neighbour_graph(some.take(np.asarray(embedding)), neighbours)
+    return some.back(cluster_graph(graph, resolution, seed), -1)
 
 
 def cluster_graph(
@@ -199,25 +202,6 @@ def by_size(labels: ArrayLike) -> NDArray[np.int32]:
     rank = np.empty(len(counts), dtype=np.int32)
     rank[np.lexsort((first, -counts))] = np.arange(len(counts), dtype=np.int32)
     return np.asarray(rank[inverse.ravel()], dtype=np.int32)
-
-
-def checked(embedding: ArrayLike) -> NDArray[np.floating[Any]]:
-    """Return an embedding as an array, once it is sure that it is one."""
-    points = np.asarray(embedding)
-    if points.ndim != 2 or points.dtype.kind not in "fiu":
-        raise ScfmError(
-            f"Clustering needs numbers of shape (cells, d), not {points.dtype} "
-            f"{points.shape}.",
-            "Give it what model.embed returns.",
-        )
-    bad = ~np.isfinite(points).all(axis=1)
-    if bad.any():
-        raise ScfmError(
-            f"The embedding of {bad.sum()} of {len(points)} cells holds NaN or "
-            f"infinite values, first at row {int(np.argmax(bad))}.",
-            "Leave these cells out.",
-        )
-    return points
 
 
 def _check_resolution(resolution: float) -> None:

@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
-from napari_scfm.analysis.clusters import checked, fuzzy_graph, neighbour_graph
+from napari_scfm.analysis.clusters import fuzzy_graph, neighbour_graph
+from napari_scfm.analysis.present import checked
 from napari_scfm.errors import ScfmError, counted
 
 if TYPE_CHECKING:

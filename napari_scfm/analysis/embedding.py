@@ -14,7 +14,7 @@ import numpy as np
 from scipy import sparse
 
 from napari_scfm.analysis.nearest import nearest
-from napari_scfm.errors import ScfmError
+from napari_scfm.analysis.present import present
 from napari_scfm.progress import report
 
 if TYPE_CHECKING:
@@ -106,32 +106,38 @@ def umap(
     Parameters
     ----------
     embedding
-        (cells, d).
+        (cells, d); a row of NaN where a cell has none.
     seed
         The same seed gives the same picture on one machine.
     near
-        The nearest :data:`OTHERS` cells of each, where they are known already; else
-        :func:`napari_scfm.analysis.nearest.nearest` finds them.
+        The nearest :data:`OTHERS` of the cells that have an embedding, where they are
+        known already; else :func:`napari_scfm.analysis.nearest.nearest` finds them.
     progress
         Told of the neighbours, and then of the epochs of the layout.
 
     Returns
     -------
-    (cells, 2) float32. Up to three cells are laid out on a line, since UMAP needs
-    a graph.
+    (cells, 2) float32, NaN of cells without an embedding. Up to three cells are laid
+    out on a line, since UMAP needs a graph.
 
     Raises
     ------
     ScfmError
-        If the embedding is not (cells, d) or holds NaN or infinite values.
+        If the embedding is not (cells, d), no cell has one, or it holds other values
+        that are not finite.
     """
     points = np.asarray(embedding, dtype=np.float32)
-    if points.ndim != 2 or not np.isfinite(points).all():
-        raise ScfmError(
-            f"UMAP needs finite numbers of shape (cells, d); this embedding of shape "
-            f"{points.shape} is not.",
-            "Leave out the cells without an embedding.",
-        )
+    some = present(points)
+    return some.back(_laid_out(some.take(points), seed, near, progress), np.nan)
+
+
+def _laid_out(
+    points: NDArray[np.float32],
+    seed: int,
+    near: Near | None,
+    progress: ProgressCallback | None,
+) -> NDArray[np.float32]:
+    """Return UMAP coordinates of finite numbers."""
     n = len(points)
     if n <= 3:
         return np.column_stack([np.arange(n), np.zeros(n)]).astype(np.float32)

@@ -120,6 +120,8 @@ def cluster(
     points = table.obsm[place]
     with progress_bar("Neighbours") as progress:
         cells = cell_graph(table, points, name, domains=domains, progress=progress)
+    if cells.present.lost:
+        typer.echo(cells.present.sentence, err=True)
     made = grouped(cells, resolution, seed, key=key)
     used = cells.resolution if resolution is None else resolution
     table.uns[keys.UNS] |= {"seed": seed, "resolution": used, "embedding": place}

@@ -22,6 +22,7 @@ from napari_scfm import keys
 from napari_scfm.analysis.celltypes.annotation import Annotation
 from napari_scfm.analysis.celltypes.components import components
 from napari_scfm.analysis.celltypes.growing import EXAMPLE, grow
+from napari_scfm.analysis.present import Present, present
 from napari_scfm.errors import ModelError, SpecError, counted, named
 from napari_scfm.experiments.files import atomic_path
 from napari_scfm.experiments.provenance import provenance
@@ -58,7 +59,8 @@ class Learned:
     told
         Kind of every cell and how sure it is; "unknown" where it is not.
     vectors
-        (cells, d) float32, the refined embedding, of length 1.
+        (cells, d) float32, the refined embedding, of length 1; NaN where the model's
+        is.
     losses
         Of each step of the refining.
     of
@@ -117,7 +119,8 @@ def learn_examples(
     seed
         Of the refining.
     mask
-        What is hidden; it is never read. Cells of which all is hidden are unknown.
+        What is hidden; it is never read. Cells of which nothing can be read, since all
+        is hidden or the model knows none of it, are unknown.
     progress
         Told as the model reads, and as the embedding is refined; may stop it.
 
@@ -132,16 +135,23 @@ def learn_examples(
     from napari_scfm.training.refine import refine
 
     blind = _blind(table, mask)
+    checked(examples, table, blind)  # before the model reads, which takes long
+    vectors = _embedded(model, table, vectors, mask, progress)
+    everybody = Present(np.arange(table.n_obs), table.n_obs)
+    some = everybody if vectors is None else present(vectors)
+    blind |= ~some.there
     names, rows, codes = checked(examples, table, blind)
-    points = _described(model, table, vectors, mask, progress)
-    grown = grow(points, rows, codes, progress)
-    shares = np.where(blind[:, None], np.float32(0), grown.shares)
+    points = _described(some, table, vectors, mask, progress)
+    at = np.searchsorted(some.rows, rows)
+    grown = grow(points, at, codes, progress)
+    shares = np.where(some.take(blind)[:, None], np.float32(0), grown.shares)
     best, sure = shares.argmax(axis=1), shares.max(axis=1)
     known = np.flatnonzero(sure >= SURE)
-    weights = np.where(np.isin(known, rows), EXAMPLE, 1.0)
+    weights = np.where(np.isin(known, at), EXAMPLE, 1.0)
     made = refine(points, known, best[known], weights, seed=seed, progress=progress)
     of = PCA if model is None else model.info.name
-    notes = _said(blind, grown.far & ~blind, threshold)
+    notes = _said(blind, some.back(grown.far, False) & ~blind, threshold)
+    shares = some.back(shares, 0)
     told = Annotation(
         table.obs_names.copy(),
         names,
@@ -151,7 +161,7 @@ def learn_examples(
         notes=notes,
     ).above(threshold)
     kinds = {name: rows[codes == code] for code, name in enumerate(names)}
-    return Learned(told, made.vectors, made.losses, of, kinds)
+    return Learned(told, some.back(made.vectors, np.nan), made.losses, of, kinds)
 
 
 def checked(
@@ -200,26 +210,37 @@ def _blind(table: AnnData, mask: Mask | None) -> NDArray[np.bool_]:
     return np.asarray(np.asarray(counts.sum(axis=1)).ravel() == 0)
 
 
-def _described(
+def _embedded(
     model: CellModel | None,
     table: AnnData,
     vectors: NDArray[np.floating] | None,
     mask: Mask | None,
     progress: ProgressCallback | None,
+) -> NDArray[np.floating] | None:
+    """Return (cells, d) the model's embedding, computed unless it is known."""
+    if model is None:
+        return None
+    if "embed" not in model.info.capabilities:
+        raise ModelError(
+            f"Model {model.info.name} cannot embed.",
+            "Take another one, or none: principal components of the counts.",
+        )
+    if vectors is not None:
+        return vectors
+    return model.embed(table, mask=mask, progress=progress)
+
+
+def _described(
+    some: Present,
+    table: AnnData,
+    vectors: NDArray[np.floating] | None,
+    mask: Mask | None,
+    progress: ProgressCallback | None,
 ) -> NDArray[np.float64]:
-    """Return (cells, d) what is known of the cells; both parts of variance 1."""
-    parts = []
-    if model is not None:
-        if "embed" not in model.info.capabilities:
-            raise ModelError(
-                f"Model {model.info.name} cannot embed.",
-                "Take another one, or none: principal components of the counts.",
-            )
-        if vectors is None:
-            vectors = model.embed(table, mask=mask, progress=progress)
-        parts.append(vectors)
+    """Return (present, d) what is known of cells; both parts of variance 1."""
     report(progress, 0, 0, "Principal components of the counts")
-    parts.append(components(table, mask))
+    parts = [] if vectors is None else [some.take(vectors)]
+    parts.append(components(some.take(table), mask))
     return SCALE * np.hstack([_even(np.asarray(part, np.float64)) for part in parts])
 
 

@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from napari_scfm import keys
 from napari_scfm.analysis.apart.work import network_of
 from napari_scfm.analysis.clusters import Network, neighbour_graph
 from napari_scfm.analysis.domains import domain_graph
 from napari_scfm.analysis.groups.grouping import Grouping
-from napari_scfm.errors import ScfmError
+from napari_scfm.analysis.present import Present, present
+from napari_scfm.errors import ScfmError, counted
 from napari_scfm.progress import report
 
 if TYPE_CHECKING:
@@ -33,12 +36,14 @@ DOMAIN_RESOLUTION = 0.4
 
 @dataclass(frozen=True, eq=False)
 class CellGraph:
-    """A graph of all cells of a slide, and what it was made of.
+    """A graph of the cells of a slide, and what it was made of.
 
     Attributes
     ----------
     graph
-        (cells, cells) symmetric.
+        (present, present) symmetric.
+    present
+        Cells of the slide that have an embedding.
     of
         Name of the embedding: a model's, or "pca".
     domains
@@ -48,6 +53,7 @@ class CellGraph:
     """
 
     graph: sparse.csr_array
+    present: Present
     of: str
     domains: float | None = None
     apart: bool = False
@@ -87,7 +93,7 @@ def cell_graph(
     table
         All cells; cells of the same ``obs["fov"]`` can be neighbours on the tissue.
     embedding
-        (cells, d).
+        (cells, d); a row of NaN where a cell has none.
     of
         Name of the embedding.
     domains
@@ -96,7 +102,8 @@ def cell_graph(
     neighbours
         Size of a neighbourhood in the embedding.
     near
-        The neighbours in the embedding, where they are known; domains have others.
+        The neighbours in the embedding among cells that have one, where they are
+        known; domains have others.
     apart
         See :class:`CellGraph`.
     progress
@@ -105,25 +112,29 @@ def cell_graph(
     Raises
     ------
     ScfmError
-        If domains are asked for and the table does not say where cells are.
+        If no cell has an embedding, it holds other values that are not finite, or
+        domains are asked for and the table does not say where cells are.
     """
+    some = present(embedding)
+    points = some.take(np.asarray(embedding))
     if domains is None:
-        made = neighbour_graph(embedding, neighbours, near=near, progress=progress)
-        return CellGraph(made, of, apart=apart)
+        made = neighbour_graph(points, neighbours, near=near, progress=progress)
+        return CellGraph(made, some, of, apart=apart)
     if keys.SPATIAL not in table.obsm:
         raise ScfmError(
             "The table does not say where its cells are, so it has no domains.",
             f"Put x and y in um into obsm[{keys.SPATIAL!r}], or leave domains out.",
         )
+    fovs = np.asarray(table.obs[keys.FOV]) if keys.FOV in table.obs else None
     made = domain_graph(
-        embedding,
-        table.obsm[keys.SPATIAL][:, :2],
-        table.obs.get(keys.FOV),
+        points,
+        some.take(table.obsm[keys.SPATIAL])[:, :2],
+        None if fovs is None else some.take(fovs),
         domains,
         neighbours=neighbours,
         progress=progress,
     )
-    return CellGraph(made, of, domains, apart)
+    return CellGraph(made, some, of, domains, apart)
 
 
 def grouped(
@@ -154,11 +165,11 @@ def grouped(
 
     Returns
     -------
-    Classes "0", "1" ... by size.
+    Classes "0", "1" ... by size; cells without an embedding are in none.
     """
     report(progress, 0, 1, "Leiden")
     value = cells.resolution if resolution is None else resolution
-    labels = cells.network.clusters(value, seed, progress)
+    labels = cells.present.back(cells.network.clusters(value, seed, progress), -1)
     made = Grouping.of(key or cells.key, labels, about=_about(cells, value, seed))
     report(progress, 1, 1, "clustered")
     return made if before is None else made.coloured_as(before)
@@ -166,6 +177,11 @@ def grouped(
 
 def _about(cells: CellGraph, resolution: float, seed: int) -> str:
     how = f"Leiden at resolution {resolution:g}, seed {seed}"
+    if lost := cells.present.lost:
+        cells_are = counted(
+            lost, "cell without an embedding is", "cells without an embedding are"
+        )
+        how += f"; {cells_are} in none"
     if cells.domains is None:
         return f"Clusters of the embedding of {cells.of}: {how}."
     return f"Domains of {cells.of}, weight of space {cells.domains:g}: {how}."

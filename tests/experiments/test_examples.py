@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import anndata as ad
 import numpy as np
 import pandas as pd
@@ -18,6 +20,7 @@ from napari_scfm.experiments.examples import (
     write_examples,
 )
 from napari_scfm.masks.make import mask_cells, mask_genes
+from napari_scfm.models.base import ModelInfo
 from napari_scfm.progress import Cancelled
 
 KINDS = ("a", "b", "c")
@@ -183,3 +186,22 @@ def test_a_model_refines_its_own_embedding(table, examples):
     assert found.of == "cellplm-mini"
     assert found.embedding_key == "X_cellplm_mini_refined"
     assert pd.Series(told(found)).nunique() == 3
+
+
+def test_a_cell_that_the_model_cannot_read_is_unknown_and_changes_nothing(
+    table, examples
+):
+    model = SimpleNamespace(info=ModelInfo("m", capabilities=frozenset({"embed"})))
+    vectors = components(table, n=5)
+    lost = 50
+    vectors[lost] = np.nan
+    kept = np.delete(np.arange(table.n_obs), lost)
+    found = learn_examples(model, table, examples, vectors=vectors)
+    alone = learn_examples(model, table[kept], examples, vectors=vectors[kept])
+    np.testing.assert_array_equal(found.vectors[kept], alone.vectors)
+    np.testing.assert_array_equal(found.told.shares[kept], alone.told.shares)
+    assert np.isnan(found.vectors[lost]).all()
+    assert found.told.labels[lost] == "unknown"
+    assert found.told.notes[0].startswith("1 cell has no count that may be read")
+    with pytest.raises(SpecError, match="nothing can be read: cell 50"):
+        learn_examples(model, table, {"a": [0, 50], "b": [1, 2]}, vectors=vectors)

@@ -15,6 +15,7 @@ import numpy as np
 from napari_scfm.analysis.apart.process import Process
 from napari_scfm.analysis.apart.tasks import UnknownNetworkError
 from napari_scfm.analysis.clusters import Network, neighbour_graph
+from napari_scfm.analysis.present import present
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -86,8 +87,9 @@ def cluster_apart(
     progress: ProgressCallback | None = None,
 ) -> NDArray[np.int32]:
     """Return what :func:`napari_scfm.analysis.clusters.cluster` returns."""
-    graph = neighbour_graph(points, neighbours, progress=progress)
-    return network_of(graph).clusters(resolution, seed, progress)
+    some = present(points)
+    graph = neighbour_graph(some.take(points), neighbours, progress=progress)
+    return some.back(network_of(graph).clusters(resolution, seed, progress), -1)
 
 
 def network_of(graph: sparse.csr_array) -> Network | NetworkApart:

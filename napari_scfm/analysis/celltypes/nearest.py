@@ -24,6 +24,7 @@ from napari_scfm.analysis.celltypes.lognormal import (
     visible_share,
 )
 from napari_scfm.analysis.celltypes.voting import FAR, Votes, vote
+from napari_scfm.analysis.present import present
 from napari_scfm.errors import SpecError, counted, named
 from napari_scfm.genes.identity import match_genes
 from napari_scfm.models.scale import scale_note
@@ -58,7 +59,8 @@ class Told:
     classes
         Names of the reference's types, sorted.
     shares
-        (cells, classes) float32 shares of the votes; 0 in a cell without counts.
+        (cells, classes) float32 shares of the votes; 0 in a cell without counts, or
+        without an embedding.
     notes
         Sentences on genes, cells and scales.
     """
@@ -107,12 +109,20 @@ def tell_by_reference(
         mask = mask.for_table(table)
         table.X = mask.visible(table)
     cells, theirs = _points(table, reference, model, mask, progress)
-    classes, codes = np.unique(words[known], return_inverse=True)
-    own = _own(table, reference, known, mask)
-    votes = vote(cells, theirs[known], codes, len(classes), k, own, progress)
-    empty = np.asarray(table.X.sum(axis=1)).ravel() == 0
-    shares = np.where(empty[:, None], np.float32(0), votes.shares)
-    notes += _said(votes, known, empty)
+    some, readable = present(cells), present(theirs).there
+    voters = known & readable
+    if not voters.any():
+        raise SpecError(
+            "No labelled cell of the reference has a count that could be read.",
+            "Give other labelled cells.",
+        )
+    classes, codes = np.unique(words[voters], return_inverse=True)
+    own = some.take(_own(table, reference, voters, mask))
+    kinds = len(classes)
+    votes = vote(some.take(cells), theirs[voters], codes, kinds, k, own, progress)
+    empty = (np.asarray(table.X.sum(axis=1)).ravel() == 0) | ~some.there
+    shares = np.where(empty[:, None], np.float32(0), some.back(votes.shares, 0))
+    notes += _said(votes, known, readable, empty)
     return Told(tuple(map(str, classes)), shares, tuple(notes))
 
 
@@ -280,12 +290,21 @@ def _own(
 
 
 def _said(
-    votes: Votes, known: NDArray[np.bool_], empty: NDArray[np.bool_]
+    votes: Votes,
+    known: NDArray[np.bool_],
+    readable: NDArray[np.bool_],
+    empty: NDArray[np.bool_],
 ) -> list[str]:
     notes = []
     if not known.all():
         many = counted(int((~known).sum()), "cell")
         notes.append(f"{many} of the reference without a label: they do not vote.")
+    if not readable.all():
+        many = counted(int((~readable).sum()), "cell")
+        notes.append(
+            f"{many} of the reference without a count that could be read: they do not "
+            "vote."
+        )
     if empty.any():
         many = counted(int(empty.sum()), "cell has", "cells have")
         notes.append(f"{many} no count of a shared gene: told nothing.")

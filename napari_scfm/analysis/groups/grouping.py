@@ -275,7 +275,8 @@ class Grouping:
         -------
         Their clusters are classes ``A.1``, ``A.2`` ... where all of them are of class
         A, else ``part.1`` ... behind all others; cells that were not chosen keep
-        their classes. One cluster only leaves everything as it is.
+        their classes, as do cells without an embedding. One cluster only leaves
+        everything as it is.
         """
         rows = rows_of(cells, len(self.labels))
         points = np.asarray(embedding)
@@ -286,6 +287,7 @@ class Grouping:
                 "Give the embedding of the whole slide.",
             )
         parts = by(points[rows], resolution, **how)
+        rows, parts = rows[parts >= 0], parts[parts >= 0]
         codes = np.unique(self.labels[rows])
         whole = len(codes) == 1 and codes[0] >= 0
         return self._parted(rows, parts, self.names[codes[0]] if whole else "")

@@ -172,7 +172,10 @@ def cell_kinds(
         )
     codes = np.asarray(cluster(embed(), 1.0, seed), dtype=np.intp)
     count = int(codes.max(initial=-1)) + 1
-    return Kinds(codes, tuple(f"cluster {i}" for i in range(count)), CLUSTERS)
+    names = [f"cluster {i}" for i in range(count)]
+    if (codes < 0).any():
+        names.append(UNKNOWN)
+    return Kinds(np.where(codes < 0, count, codes), tuple(names), CLUSTERS)
 
 
 def _of_column(table: AnnData, name: str) -> Kinds:

@@ -12,6 +12,7 @@ import napari_scfm as scfm
 from napari_scfm.analysis.celltypes.voting import vote
 from napari_scfm.errors import ModelError, SpecError
 from napari_scfm.masks.mask import Mask
+from napari_scfm.models.base import CellModel, ModelInfo
 
 
 def test_votes_are_those_of_scikit_learn():
@@ -117,6 +118,36 @@ def test_a_cell_without_counts_is_told_nothing(cells, labelled):
     assert told.labels[7] == "unknown"
     assert told.confidence[7] == 0
     assert told.told.sum() == 89
+
+
+class Reader(CellModel):
+    """Embeds by counts; a blind one cannot read the first cell of a table."""
+
+    info = ModelInfo("reader", capabilities=frozenset({"embed"}))
+
+    def __init__(self, blind: bool) -> None:
+        self.blind = blind
+
+    def embed(self, table, *, mask=None, progress=None):
+        found = table.X.toarray()
+        found[: int(self.blind)] = np.nan
+        return found
+
+    def impute(self, table, genes, **_):
+        raise NotImplementedError
+
+
+def test_cells_that_the_model_cannot_read_are_told_nothing_and_do_not_vote(
+    cells, labelled
+):
+    told = scfm.annotate(cells, by="reference", reference=labelled, model=Reader(True))
+    assert told.labels[0] == "unknown"
+    assert told.told.sum() == cells.n_obs - 1
+    assert any("1 cell of the reference without a count" in n for n in told.notes)
+    alone = scfm.annotate(
+        cells[1:], by="reference", reference=labelled[1:], model=Reader(False)
+    )
+    np.testing.assert_array_equal(told.shares[1:], alone.shares)
 
 
 def test_hidden_counts_do_not_reach_a_type(cells, labelled):

@@ -69,6 +69,10 @@ def test_kinds_are_clusters_where_this_fov_has_no_types():
     assert set(kinds.names) == {f"cluster {i}" for i in range(len(kinds.names))}
     first, second = kinds.codes[: N // 2], kinds.codes[N // 2 :]
     assert not set(first) & set(second)
+    lost = SPOTS.copy()
+    lost[3] = np.nan  # a cell that the model cannot read is a kind of its own
+    kinds = cell_kinds(_table(cell_type=[np.nan] * N), lambda: lost)
+    assert list(np.flatnonzero(kinds.cells_of(UNKNOWN))) == [3]
 
 
 def test_kinds_follow_a_column_or_clusters_when_asked():
