@@ -212,9 +212,12 @@ def test_a_bin_has_the_colour_of_most_of_its_cells():
 def test_high_values_lie_over_low_ones_and_unknown_ones_below():
     values = np.array([3.0, np.nan, 1.0, 2.0])
     paint = Paint(None, Legend("gene", (0.0, 3.0), "viridis"), values=values)
-    assert list(drawing_order(paint, 4)) == [1, 2, 3, 0]
+    xy = np.zeros((4, 2))
+    assert list(drawing_order(paint, xy)) == [1, 2, 3, 0]
     front = np.array([False, True, True, False])
-    assert list(drawing_order(paint, 4, front)) == [3, 0, 1, 2]
+    assert list(drawing_order(paint, xy, front)) == [3, 0, 1, 2]
+    xy[3] = np.nan
+    assert list(drawing_order(paint, xy)) == [1, 2, 0]
 
 
 def test_the_picture_is_a_panel_of_the_export(session, picture, tmp_path):

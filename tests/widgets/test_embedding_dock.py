@@ -11,8 +11,11 @@ from qtpy.QtGui import QMouseEvent
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QToolTip
 
+from napari_scfm.models.base import CellModel, ModelInfo
 from napari_scfm.viewer.acts import colour_by_gene
+from napari_scfm.viewer.embedding import selecting
 from napari_scfm.viewer.embedding.picture_look import PictureLook
+from napari_scfm.viewer.export import panels_of
 from napari_scfm.viewer.hiding.picking import pick
 from napari_scfm.viewer.open import open_slide, show_fov
 from napari_scfm.viewer.sessions.restore import open_session
@@ -51,6 +54,21 @@ def quick_umap(monkeypatch):
         return np.ascontiguousarray(found[:, ::-1])
 
     monkeypatch.setattr("napari_scfm.viewer.embedding.picture.umap_apart", turned)
+
+
+class Blind(CellModel):
+    """Embeds by counts, and cannot read the first five cells of the slide."""
+
+    info = ModelInfo("blind", capabilities=frozenset({"embed"}))
+
+    def embed(self, table, *, mask=None, progress=None):
+        found = table.X[:, :8].toarray()
+        first = table.obs_names.str.startswith("1_")
+        found[np.flatnonzero(first)[:5]] = np.nan
+        return found
+
+    def impute(self, table, genes, **_):
+        raise NotImplementedError
 
 
 @pytest.fixture
@@ -225,6 +243,23 @@ def test_the_name_of_the_cell_under_the_mouse_is_shown(drawn, session):
     assert str(table.obs["cell_id"].iloc[under]) in said
     assert str(table.obs["cell_type"].iloc[under]) in said
     assert QToolTip.text() == said
+
+
+def test_a_cell_that_the_model_cannot_read_has_no_point(dock, session, qtbot):
+    session.model = Blind()
+    shown = _drawn(dock, qtbot).picture
+    assert np.isnan(shown.xy[:5]).all()
+    assert sorted(dock.scatter.drawn) == list(range(5, len(shown.xy)))
+    assert "; 5 cells are left out: without a count" in dock.title.text()
+    _point_at(dock, 20)
+    assert shown.xy[dock.gestures.under] == pytest.approx(shown.xy[20], abs=0.05)
+    _drag(dock, ALL)
+    picked = selecting.selected(session, shown)
+    assert sorted(picked) == list(range(5, len(shown.xy)))
+    dock.pick(np.arange(7))
+    assert sorted(dock.scatter.marked) == [5, 6]
+    (panel,) = panels_of(session, "embedding")
+    assert len(panel.places) == len(shown.xy) - 5
 
 
 def test_points_take_the_colours_of_the_tissue(drawn, session, qtbot):

@@ -26,7 +26,7 @@ def embedding_panel(session: Session) -> Panel:
 
     made = session.embedding
     paint = paint_of(session, made.crowd, made.by or TISSUE)
-    order, legend = drawing_order(paint, len(made.xy)), paint.legend
+    order, legend = drawing_order(paint, made.xy), paint.legend
     note = "; ".join(part for part in (made.title, legend.note, legend.veil) if part)
     common = {
         "title": f"{made.method} of {made.asked.of}",

@@ -16,6 +16,7 @@ import numpy as np
 from napari_scfm.analysis.apart.work import umap_apart
 from napari_scfm.analysis.embedding import OTHERS
 from napari_scfm.analysis.nearest import Near, nearest
+from napari_scfm.analysis.present import Present, present
 from napari_scfm.errors import ModelError, SlideError
 from napari_scfm.experiments.fingerprint import fingerprint
 from napari_scfm.experiments.provenance import provenance, versions
@@ -83,7 +84,7 @@ class Picture:
     crowd
         Its cells.
     xy
-        (cells, 2) float32, y up.
+        (cells, 2) float32, y up; NaN of cells without an embedding.
     method
         :data:`PCA` or :data:`UMAP`.
     key
@@ -113,25 +114,32 @@ class Picture:
     about: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
+    def present(self) -> Present:
+        """The cells that have a point."""
+        return present(self.vectors)
+
+    @cached_property
     def tree(self) -> cKDTree:
-        """Finds the cell under the mouse."""
+        """Finds the point under the mouse, among those there are."""
         from scipy.spatial import cKDTree
 
-        return cKDTree(self.xy)
+        return cKDTree(self.present.take(self.xy))
 
     def is_umap_of(self, vectors: np.ndarray) -> bool:
         """Tell whether it is the UMAP of an embedding of all cells of the slide."""
         return (
             self.method == UMAP
             and self.asked.whole
-            and np.array_equal(self.vectors, vectors)
+            and np.array_equal(self.vectors, vectors, equal_nan=True)
         )
 
     @property
     def title(self) -> str:
         """What is shown."""
         where = "all fields of view" if self.asked.whole else self.crowd.fovs[0]
-        return f"{self.method} of {self.asked.of}, {where}, {len(self.crowd):,} cells"
+        title = f"{self.method} of {self.asked.of}, {where}, {len(self.crowd):,} cells"
+        lost = self.present.sentence.removesuffix(".")
+        return f"{title}; {lost}" if lost else title
 
 
 def asked_of(session: Session, *, whole: bool, counts: bool = False) -> Asked:
@@ -220,13 +228,17 @@ def umap_picture(
 def near_of(
     picture: Picture, store: Store, progress: ProgressCallback | None = None
 ) -> Near | None:
-    """Return the neighbours that UMAP and clusters share, found once; None of few."""
-    if len(picture.crowd) <= OTHERS:
+    """Return the neighbours that UMAP and clusters share, found once; None of few.
+
+    They are rows of the cells that have an embedding.
+    """
+    some = picture.present
+    if len(some.rows) <= OTHERS:
         return None
     names = [key_of(picture.key, "near", part) for part in ("distance", "index")]
     kept = [store.get(name) for name in names]
     if any(part is None for part in kept):
-        made = nearest(picture.vectors, OTHERS, progress=progress)
+        made = nearest(some.take(picture.vectors), OTHERS, progress=progress)
         for name, part in zip(names, (made.distance, made.index), strict=True):
             store.put(name, part)
         return made
@@ -310,15 +322,17 @@ def _embedded(
 
 
 def _two(vectors: np.ndarray) -> np.ndarray:
-    """Return the first two principal components."""
+    """Return the first two principal components; NaN of cells without an embedding."""
     from sklearn.decomposition import PCA as Components
 
-    n = min(2, *vectors.shape)
-    found = np.zeros((len(vectors), 2), dtype=np.float32)
-    if len(vectors) > 1:
-        made = Components(n, svd_solver="covariance_eigh").fit_transform(vectors)
+    some = present(vectors)
+    points = some.take(vectors)
+    n = min(2, *points.shape)
+    found = np.zeros((len(points), 2), dtype=np.float32)
+    if len(points) > 1:
+        made = Components(n, svd_solver="covariance_eigh").fit_transform(points)
         found[:, :n] = made
-    return found
+    return some.back(found, np.nan)
 
 
 def _about(asked: Asked, method: str) -> dict[str, Any]:

@@ -172,7 +172,14 @@ class ClustersStep(Step):
 
     def _tell(self, more: str = "") -> None:
         made = self.session.clusters
-        self.session.say(f"{made.title}: {self._found(made)}.{more}")
+        self.session.say(f"{made.title}: {self._found(made)}.{self._left()}{more}")
+
+    def _left(self) -> str:
+        """Return how many cells took no part in what was made last, and why."""
+        found = groups.groups_of(self.session)
+        if found is None or found.cells is None or not found.cells.present.lost:
+            return ""
+        return f" {found.cells.present.sentence}"
 
     def _ask_file(self) -> None:
         name = f"{Path(self.session.slide.name).stem}_classes.h5ad"
@@ -224,7 +231,7 @@ class ClustersStep(Step):
         if made.grouping is not None:
             old = clustering.stale(self.session, groups.groups_of(self.session))
             more = f" {clustering.STALE}" if old else ""
-            self.status.setText(f"{self._found(made)}.{more}")
+            self.status.setText(f"{self._found(made)}.{self._left()}{more}")
             return
         sizes = np.bincount(made.values, minlength=len(made.classes))
         order = np.argsort(-sizes, kind="stable")

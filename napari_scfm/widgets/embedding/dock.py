@@ -258,7 +258,7 @@ class EmbeddingDock(QWidget):
             self.elsewhere.show_spread({})
             return
         self.scatter.show_points(shown.xy)
-        self.gestures.tree = shown.tree
+        self.gestures.tree, self.gestures.rows = shown.tree, shown.present.rows
         self._offer()
         self._soon.start()
 

@@ -13,6 +13,7 @@ from qtpy.QtCore import QEvent, QObject, Qt, Signal
 
 from napari_scfm.viewer.hiding.picking import how_of
 from napari_scfm.viewer.hiding.selection import cells_in_polygon
+from napari_scfm.viewer.session import NO_CELLS
 
 if TYPE_CHECKING:
     from scipy.spatial import cKDTree
@@ -43,8 +44,9 @@ class Gestures(QObject):
     """Turns what a hand does on a scatter into rows.
 
     ``picked`` carries rows and "replace", "add" or "subtract"; ``hovered`` the row
-    under the mouse, -1 for none; ``pressed`` the name of what a key asks for. What is
-    ``hidden``, (points,) bool or None, cannot be pointed at.
+    under the mouse, -1 for none; ``pressed`` the name of what a key asks for. The
+    ``tree`` finds a point and ``rows`` has the row of each. What is ``hidden``, (rows,)
+    bool or None, cannot be pointed at.
     """
 
     picked = Signal(object, str)
@@ -55,6 +57,7 @@ class Gestures(QObject):
         super().__init__(scatter)
         self.tool: Tool = "lasso"
         self.tree: cKDTree | None = None
+        self.rows = NO_CELLS
         self.hidden: np.ndarray | None = None
         self._scatter = scatter
         self._track: list[np.ndarray] = []
@@ -148,9 +151,10 @@ class Gestures(QObject):
         place = scatter.from_pixels(pixel[None])[0]
         reach = REACH * scatter.scale
         if self.hidden is None:
-            far, row = self.tree.query(place, distance_upper_bound=reach)
-            return int(row) if np.isfinite(far) else -1
-        rows = np.array(self.tree.query_ball_point(place, reach), dtype=np.int64)
+            far, point = self.tree.query(place, distance_upper_bound=reach)
+            return int(self.rows[point]) if np.isfinite(far) else -1
+        near = np.array(self.tree.query_ball_point(place, reach), dtype=np.int64)
+        rows = self.rows[near]
         rows = rows[~self.hidden[rows]]
         if not len(rows):
             return -1

@@ -71,6 +71,7 @@ class Scatter(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         self.xy = np.zeros((0, 2), dtype=np.float32)
+        self._there = np.zeros(0, dtype=bool)
         self.marked = NO_CELLS
         self.crowded = False
         self._paint = Paint(None, Legend())
@@ -178,17 +179,22 @@ class Scatter(QWidget):
         return found[:, :2] / found[:, 3:]
 
     def show_points(self, xy: np.ndarray, fit: bool = True) -> None:
-        """Show other points; they have no colours until :meth:`show_paint`."""
+        """Show other points; they have no colours until :meth:`show_paint`.
+
+        A row of NaN is a cell without a point.
+        """
         self.xy, self.marked = np.asarray(xy, dtype=np.float32), NO_CELLS
+        self._there = np.isfinite(self.xy).all(axis=1)
         self._paint, self._order = Paint(None, Legend()), NO_CELLS
-        self._size = size_of(len(xy))
+        self._size = size_of(int(self._there.sum()))
         if fit:
             self.fit()
 
     def fit(self) -> None:
         """Bring all points into sight."""
-        if len(self.xy):
-            low, high = self.xy.min(axis=0), self.xy.max(axis=0)
+        if self._there.any():
+            xy = self.xy[self._there]
+            low, high = xy.min(axis=0), xy.max(axis=0)
             room = np.maximum(_MARGIN * (high - low).max(), 1e-3)
             size = high - low + 2 * room
             self.camera.rect = (*map(float, low - room), *map(float, size))
@@ -205,7 +211,7 @@ class Scatter(QWidget):
             (points,) whether a point is drawn over the others.
         """
         self._paint = paint
-        self._order = drawing_order(paint, len(self.xy), front)
+        self._order = drawing_order(paint, self.xy, front)
         self._upload()
 
     def show_theme(self, theme: Theme) -> None:
@@ -223,6 +229,7 @@ class Scatter(QWidget):
 
     def mark(self, rows: np.ndarray) -> None:
         """Put some points forward and dim the others; none dims nothing."""
+        rows = rows[self._there[rows]]
         some, had = len(rows) > 0, len(self.marked) > 0
         self.marked = rows
         if self.crowded:
