@@ -72,6 +72,7 @@ def by_window(tmp_path_factory) -> Path:
     labels = np.arange(table.n_obs) % 3 - 1
     made = Grouping.of("hand", labels, ["tumour, dense", "B cell"], about="By hand.")
     vectors = table.X[:, :5].toarray()
+    vectors[labels < 0] = np.nan  # as a model gives cells that it cannot read
     groups.show(
         session, groups.Groups(GroupingHistory(made), "mini", {}, vectors=vectors)
     )
