@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 _STEM, _TAPS, _UP = 15, 5, 2.5
 _SHARE = {"cpu": 0.5, "cuda": 0.3, "mps": 0.3}
 """Of the rate of plain products that the whole network reaches."""
-_SIZE = {"cpu": 1024, "cuda": 8192, "mps": 4096}
+_SIZE = {"cpu": 512, "cuda": 8192, "mps": 4096}
+"""Of the products that are tried; on processors short enough that other work leaves
+one of them in peace."""
+_TRIES = 20
 _KEPT = 2.4
 """Levels of the widest kind that are held at once, skips among them."""
 
@@ -118,11 +121,11 @@ def _rate_of(kind: str) -> float:
     import torch
 
     device = torch.device(kind)
-    size = _SIZE.get(device.type, 1024)
+    size = _SIZE.get(device.type, 512)
     half = torch.bfloat16 if bf16_is_fast(device) else torch.float32
     one = torch.ones(size, size, device=device, dtype=half)
     best = float("inf")
-    for _ in range(4):
+    for _ in range(_TRIES):
         start = time.perf_counter()
         float((one @ one)[0, 0])
         best = min(best, time.perf_counter() - start)
