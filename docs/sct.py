@@ -144,6 +144,7 @@ def hide(viewer: Viewer, bench: Workbench, asked: argparse.Namespace) -> None:
     """Draw a lasso and hide the cells in it."""
     only(bench, bench.mask)
     press(bench.mask, "Cells")
+    rest(0.5)
     press(bench.mask, "Lasso")
     xy = bench.context.session.fov.table.obsm["spatial"]
     low, high = xy.min(axis=0), xy.max(axis=0)
