@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_scfm.models.sct.bags import centred, orders, relative_places, tiles
+from napari_scfm.models.sct.bags import (
+    among_visible,
+    centred,
+    orders,
+    relative_places,
+    tiles,
+)
 
 
 @given(st.integers(1, 160), st.integers(2, 50), st.booleans(), st.integers(0, 9))
@@ -47,6 +53,22 @@ def test_other_tilings_leave_no_border_between_neighbours():
     once = tiles(np.arange(400), xy, 50)
     apart = {cell: number for number, w in enumerate(once) for cell in w.cells}
     assert any(apart[i] != apart[i + 1] for i in np.flatnonzero(beside))
+
+
+def test_groups_of_a_hole_hold_a_fifth_of_it_and_the_nearest_around():
+    xy = np.stack(np.meshgrid(np.arange(9.0), np.arange(9.0)), -1).reshape(-1, 2)
+    inside = (np.abs(xy - 4) <= 1).all(axis=1)
+    lost, shown = np.flatnonzero(inside), np.flatnonzero(~inside)
+    found = among_visible(np.arange(81) + 100, xy, lost, shown, 20)
+    kept = np.concatenate([window.cells[window.kept] for window in found])
+    assert sorted(kept) == list(lost + 100)
+    ring = np.flatnonzero(~inside & (np.abs(xy - 4) <= 2).all(axis=1)) + 100
+    for window in found:
+        assert len(window.cells) == 20
+        assert window.kept.sum() <= 4
+        others = window.cells[~window.kept]
+        assert not np.isin(others, lost + 100).any()
+        assert np.isin(others, ring).sum() >= 8
 
 
 def test_centred_windows_are_nearest_first_with_ties_by_index():

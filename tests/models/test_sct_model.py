@@ -95,6 +95,34 @@ def test_a_hidden_cell_is_masked_whole_and_read_by_the_others_ranges(small, tiss
     assert np.isfinite(model.impute(tissue, ["G0"], mask=everything)).all()
 
 
+def test_a_hole_is_read_with_the_cells_around_it(small, tissue):
+    from napari_scfm.models.sct.bags import tiles
+
+    model, xy = small(), tissue.obsm["spatial"]
+    hole = tiles(np.arange(13), xy[:13], 6)[0].cells
+    mask = scfm.mask_cells(tissue, tissue.obs_names[hole])
+    found = model.impute(tissue, list(MEASURED), mask=mask)
+    assert any("6 hidden cells lie among hidden cells" in n for n in model.notes)
+    near = tissue.copy()
+    away = np.setdiff1d(np.arange(13), hole)
+    far = np.square(xy[away][:, None] - xy[hole]).sum(axis=2).min(axis=1)
+    counts = near.X.toarray()
+    counts[away[far.argmin()]] = counts[away[far.argmin()]][::-1] + 3
+    near.X = sparse.csr_matrix(counts)
+    assert not np.allclose(
+        model.impute(near, list(MEASURED), mask=mask)[hole], found[hole]
+    )
+    # what was hidden stays unread
+    counts[hole] += 5
+    near.X = sparse.csr_matrix(counts)
+    changed = model.impute(near, list(MEASURED), mask=mask)
+    counts[hole] *= 2
+    near.X = sparse.csr_matrix(counts)
+    np.testing.assert_array_equal(
+        changed, model.impute(near, list(MEASURED), mask=mask)
+    )
+
+
 def test_cells_that_show_nothing_are_missing_and_said(small, tissue):
     table = tissue.copy()
     counts = table.X.toarray()

@@ -104,6 +104,32 @@ def _topped_up(
     return Window(cells[group], kept)
 
 
+def among_visible(
+    cells: np.ndarray, xy: np.ndarray, lost: np.ndarray, shown: np.ndarray, size: int
+) -> list[Window]:
+    """Return compact groups of cells that show nothing, each with the nearest that do.
+
+    Parameters
+    ----------
+    cells, xy
+        (n,) row positions of one field, and (n, 2) their places.
+    lost
+        Positions among ``cells`` of those that get a group, and are kept in it.
+    shown
+        Positions among ``cells`` of those that show something.
+    size
+        Cells per window; at most a fifth are ``lost``.
+    """
+    found = []
+    for group in tiles(lost, xy[lost], max(1, size // 5)):
+        own = group.cells[group.kept]
+        far, _ = KDTree(xy[own]).query(xy[shown])
+        near = shown[np.argsort(far, kind="stable")[: size - len(own)]]
+        row = np.concatenate([own, near])
+        found.append(Window(cells[row], np.arange(len(row)) < len(own)))
+    return found
+
+
 def centred(
     cells: np.ndarray,
     xy: np.ndarray,

@@ -187,7 +187,8 @@ class SCT(CellModel):
 
         Hidden entries, and asked genes that the table does not measure, are read as
         mask tokens. The bins of a cell are those of its visible values; a cell that
-        shows nothing takes the ranges of the cells that it is read with. Genes may be
+        shows nothing takes the ranges of the cells that it is read with; where most of
+        a tile show nothing, it is read with the nearest that do. Genes may be
         named as in the table, by Ensembl id or by symbol; one that the model does not
         know is a column of NaN.
 
@@ -208,15 +209,19 @@ class SCT(CellModel):
             neighbourhood is asked without coordinates.
         """
         reading = self._reading(table, mask)
-        alone = (
-            [] if neighbourhood is None else reading.windows_of_hidden(neighbourhood)
-        )
+        windows = reading.windows()
+        if neighbourhood is not None:
+            more = reading.windows_of_hidden(neighbourhood)
+        elif self.options.windows == "tiles":
+            more = reading.windows_of_holes(windows)
+        else:
+            more = []
         made = Imputing(self._runs, reading, reading.asked(genes))
         name, options = self.info.name, self.options
         given = options.windows == "centred" and options.orders == 1
-        made.run(reading.windows(), progress, f"{name} reads cells", as_given=given)
-        if alone:
-            made.run(alone, progress, f"{name} reads neighbourhoods")
+        made.run(windows, progress, f"{name} reads cells", as_given=given)
+        if more:
+            made.run(more, progress, f"{name} reads neighbourhoods")
         self.notes.say(*reading.notes)
         return made.values
 

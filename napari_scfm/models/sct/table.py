@@ -16,7 +16,13 @@ from napari_scfm.models.checks import (
     check_neighbourhood,
     check_places,
 )
-from napari_scfm.models.sct.bags import Window, centred, relative_places, tiles
+from napari_scfm.models.sct.bags import (
+    Window,
+    among_visible,
+    centred,
+    relative_places,
+    tiles,
+)
 from napari_scfm.models.sct.genes import columns_of
 from napari_scfm.models.sct.tokens import MASK, PAD, tokenise
 from napari_scfm.models.sct.values import make_values
@@ -31,6 +37,8 @@ if TYPE_CHECKING:
     from napari_scfm.models.sct.options import SCTOptions
     from napari_scfm.models.sct.values import Values
 
+_STARVED = 0.5
+"""Share of cells without a count beyond which a window tells too little."""
 _MANY = 0.15
 """Share of masked positions beyond which the network was never trained."""
 
@@ -207,6 +215,36 @@ class Reading:
             if not blank.all():
                 lost = np.flatnonzero(blank)
                 found += centred(rows, self._xy[rows], size, lost, ~blank)
+        return found
+
+    def windows_of_holes(self, windows: list[Window]) -> list[Window]:
+        """Return better windows for cells that show nothing and lie among such cells.
+
+        A region that is hidden as a whole fills windows in which hardly a cell tells
+        anything. Its cells are grouped with the nearest that do, if their window does
+        not hold all of these already.
+
+        Parameters
+        ----------
+        windows
+            Of :meth:`windows`.
+        """
+        blank, starved = self.tokens.blank, np.zeros(self.table.n_obs, dtype=bool)
+        for window in windows:
+            if blank[window.cells].mean() > _STARVED:
+                starved[window.cells] = True
+        size, found = self.config.num_cells, list[Window]()
+        for rows in self.fields():
+            lost = np.flatnonzero(blank[rows] & starved[rows])
+            shown = np.flatnonzero(~blank[rows])
+            if self._xy is not None and len(lost) and len(shown) and len(rows) > size:
+                found += among_visible(rows, self._xy[rows], lost, shown, size)
+        if found:
+            number = sum(int(window.kept.sum()) for window in found)
+            self.notes.append(
+                f"{counted(number, 'hidden cell')} lie among hidden cells: read in "
+                "small groups, each with the nearest cells that are not hidden."
+            )
         return found
 
     def dense(self, cells: np.ndarray, unmeasured: np.ndarray) -> np.ndarray:
