@@ -102,7 +102,7 @@ def released(viewer: Viewer, bench: Workbench, out: Path) -> None:
     with choosing(folder):
         press(bench.model.offer.files)
     said(bench)
-    photo(viewer, out / "sct_7_licence.png")
+    photo(viewer, out / "7_licence.png")
 
 
 def train(viewer: Viewer, bench: Workbench, asked: argparse.Namespace) -> None:
@@ -114,7 +114,7 @@ def train(viewer: Viewer, bench: Workbench, asked: argparse.Namespace) -> None:
     press(step.train)
     said(bench)
     print(step.status.text().replace("<br>", "\n"))
-    photo(viewer, asked.out / "sct_1_trained.png")
+    photo(viewer, asked.out / "1_trained.png")
     with choosing(Path(tempfile.mkdtemp()) / "my-sct"):
         press(step.save)
     said(bench)
@@ -136,7 +136,7 @@ def load(viewer: Viewer, bench: Workbench, asked: argparse.Namespace) -> str:
         press(bench.model.load)
     said(bench)
     print(bench.model.card.text().replace("<br>", "\n"))
-    photo(viewer, asked.out / "sct_2_card.png")
+    photo(viewer, asked.out / "2_card.png")
     return second
 
 
@@ -155,7 +155,7 @@ def hide(viewer: Viewer, bench: Workbench, asked: argparse.Namespace) -> None:
     press(bench.mask, "Hide selected")
     print(bench.context.session.message.text)
     key(Qt.Key.Key_Escape)
-    photo(viewer, asked.out / "sct_3_hidden.png")
+    photo(viewer, asked.out / "3_hidden.png")
 
 
 def predict(viewer: Viewer, bench: Workbench, second: str, out: Path) -> None:
@@ -173,14 +173,14 @@ def predict(viewer: Viewer, bench: Workbench, second: str, out: Path) -> None:
     print(made.summary.set_index("model")[list(TOLD)].round(3).to_string())
     for note in bench.context.session.model.notes:
         print(note)
-    photo(viewer, out / "sct_4_compare.png")
+    photo(viewer, out / "4_compare.png")
 
 
 def export(bench: Workbench, out: Path) -> None:
     """Write the figure of three panels, and the tables."""
     only(bench, bench.export)
     bench.export.what.value = "compare"
-    with choosing(out / "sct_5_figure.png"):
+    with choosing(out / "5_figure.png"):
         press(bench.export, "Save figure")
     said(bench)
     only(bench, bench.compare)
@@ -210,7 +210,7 @@ def again(viewer: Viewer, bench: Workbench, asked: argparse.Namespace) -> None:
     with choosing(path):
         press(bench.sessions.open)
     finish(bench)
-    photo(other, asked.out / "sct_6_reopened.png")
+    photo(other, asked.out / "6_reopened.png")
     after = other.screenshot(canvas_only=True, flash=False)
     same = (before == after).all(axis=-1).mean() if before.shape == after.shape else 0
     print(
