@@ -28,6 +28,7 @@ from pointing import (
     pixel,
     press,
     rest,
+    said,
     scroll,
     stroke,
     twice,
@@ -95,12 +96,6 @@ def options() -> argparse.Namespace:
     parser.add_argument("--theme", default="dark", choices=("dark", "light"))
     parser.add_argument("--out", default="demo/clusters", type=Path)
     return parser.parse_args()
-
-
-def said(bench: Workbench) -> None:
-    """Wait for the job and print what the workbench says."""
-    finish(bench)
-    print(bench.context.session.message.text)
 
 
 def cluster(viewer: Viewer, bench: Workbench, out: Path) -> None:

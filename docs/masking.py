@@ -27,6 +27,7 @@ from pointing import (
     only,
     photo,
     press,
+    reopened,
     rest,
 )
 from qtpy.QtCore import Qt
@@ -61,7 +62,8 @@ def main() -> None:
     worst_gene(viewer, bench, asked.out)
     blink(viewer, bench, asked.out)
     export(viewer, bench, asked.out)
-    again(viewer, bench, asked.out)
+    report_of(viewer).parent().close()
+    reopened(viewer, bench, asked.out / "7_reopened.png")
 
 
 def options() -> argparse.Namespace:
@@ -157,31 +159,6 @@ def export(viewer: Viewer, bench: Workbench, out: Path) -> None:
     while not report_of(viewer).session.message.text.startswith("Report written"):
         rest(0.1)
     only(bench, bench.compare)
-
-
-def again(viewer: Viewer, bench: Workbench, out: Path) -> None:
-    """Save the session, open it in another window, compare the two canvases."""
-    path = Path(tempfile.mkdtemp()) / "walk.scfm.json"
-    with choosing(path):
-        press(bench.sessions.save)
-    while bench.sessions.path is None:
-        rest(0.05)
-    report_of(viewer).parent().close()
-    rest(2)
-    before = viewer.screenshot(canvas_only=True, flash=False)
-    viewer.close()
-    other = start()
-    other.window.resize(*SIZE)
-    bench = workbench_of(other)
-    with choosing(path):
-        press(bench.sessions.open)
-    finish(bench)
-    photo(other, out / "7_reopened.png")
-    after = other.screenshot(canvas_only=True, flash=False)
-    same = (before == after).all(axis=-1).mean() if before.shape == after.shape else 0
-    print(
-        f"Reopened in another window: {same:.2%} of the canvas's pixels are the same."
-    )
 
 
 if __name__ == "__main__":

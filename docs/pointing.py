@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 from unittest import mock
 
@@ -22,7 +24,6 @@ from vispy.scene import SceneCanvas
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from napari.viewer import Viewer
     from PIL import Image
@@ -144,6 +145,12 @@ def finish(bench: Workbench) -> None:
         raise RuntimeError(message.text)
 
 
+def said(bench: Workbench) -> None:
+    """Wait for the job and print what the workbench says."""
+    finish(bench)
+    print(bench.context.session.message.text)
+
+
 def only(bench: Workbench, *steps: QWidget) -> None:
     """Open some steps of the workbench and close the others."""
     for step in bench.steps:
@@ -158,6 +165,42 @@ def photo(viewer: Viewer, path: Path) -> Path:
     _in_few_colours(np.asarray(taken)[..., :3]).save(path, optimize=True)
     print(path)
     return path
+
+
+def reopened(viewer: Viewer, bench: Workbench, path: Path) -> None:
+    """Save the session, open it in another window, compare the two canvases.
+
+    Parameters
+    ----------
+    viewer, bench
+        The window, which is closed.
+    path
+        Of the other window's picture.
+    """
+    from napari_scfm.widgets.app import start, workbench_of
+
+    file = Path(tempfile.mkdtemp()) / "walk.scfm.json"
+    with choosing(file):
+        press(bench.sessions.save)
+    while bench.sessions.path is None:
+        rest(0.05)
+    rest(2)
+    before = viewer.screenshot(canvas_only=True, flash=False)
+    size, theme = viewer.window.geometry()[2:], viewer.theme
+    viewer.close()
+    other = start()
+    other.theme = theme
+    other.window.resize(*size)
+    bench = workbench_of(other)
+    with choosing(file):
+        press(bench.sessions.open)
+    finish(bench)
+    photo(other, path)
+    after = other.screenshot(canvas_only=True, flash=False)
+    same = (before == after).all(axis=-1).mean() if before.shape == after.shape else 0
+    print(
+        f"Reopened in another window: {same:.2%} of the canvas's pixels are the same."
+    )
 
 
 def _in_few_colours(pixels: np.ndarray) -> Image.Image:

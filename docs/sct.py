@@ -19,7 +19,17 @@ os.environ["NAPARI_SCFM_AUTOSAVE"] = "0"
 os.environ["NAPARI_SCFM_CONFIG"] = tempfile.mkdtemp()  # nobody agreed to anything yet
 
 import numpy as np
-from pointing import choosing, drag, finish, key, only, photo, press, rest
+from pointing import (
+    choosing,
+    drag,
+    key,
+    only,
+    photo,
+    press,
+    reopened,
+    rest,
+    said,
+)
 from qtpy.QtCore import Qt
 
 from napari_scfm.models.files import write_json
@@ -67,7 +77,7 @@ def main() -> None:
     hide(viewer, bench, asked)
     predict(viewer, bench, second, asked.out)
     export(bench, asked.out)
-    again(viewer, bench, asked)
+    reopened(viewer, bench, asked.out / "6_reopened.png")
 
 
 def options() -> argparse.Namespace:
@@ -83,12 +93,6 @@ def options() -> argparse.Namespace:
     parser.add_argument("--theme", default="dark", choices=("dark", "light"))
     parser.add_argument("--out", default="demo/sct", type=Path)
     return parser.parse_args()
-
-
-def said(bench: Workbench) -> None:
-    """Wait for the job and print what the workbench says."""
-    finish(bench)
-    print(bench.context.session.message.text)
 
 
 def released(viewer: Viewer, bench: Workbench, out: Path) -> None:
@@ -191,31 +195,6 @@ def export(bench: Workbench, out: Path) -> None:
     print(", ".join(sorted(path.name for path in folder.iterdir())))
     press(bench.compare.keep.copy)
     print(bench.context.session.message.text)
-
-
-def again(viewer: Viewer, bench: Workbench, asked: argparse.Namespace) -> None:
-    """Save the session, open it in another window, compare the two canvases."""
-    path = Path(tempfile.mkdtemp()) / "walk.scfm.json"
-    with choosing(path):
-        press(bench.sessions.save)
-    while bench.sessions.path is None:
-        rest(0.05)
-    rest(2)
-    before = viewer.screenshot(canvas_only=True, flash=False)
-    viewer.close()
-    other = start()
-    other.theme = asked.theme
-    other.window.resize(*SIZE)
-    bench = workbench_of(other)
-    with choosing(path):
-        press(bench.sessions.open)
-    finish(bench)
-    photo(other, asked.out / "6_reopened.png")
-    after = other.screenshot(canvas_only=True, flash=False)
-    same = (before == after).all(axis=-1).mean() if before.shape == after.shape else 0
-    print(
-        f"Reopened in another window: {same:.2%} of the canvas's pixels are the same."
-    )
 
 
 if __name__ == "__main__":
